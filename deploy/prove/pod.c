@@ -155,7 +155,7 @@ int pod_look(const struct proof *p, struct prove_report *report)
 		return unfit(report, "the node has no pod network (CNI) yet");
 	if (pause && !has_image(p, pause)) {
 		AUTO(str)
-		char *why = str_fmt("the node does not have the image of pods, %s", pause);
+		char *why = str_fmt("the node lacks the pause image %s", pause);
 
 		return unfit(report, why);
 	}

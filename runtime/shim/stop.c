@@ -24,11 +24,15 @@ enum { EXECS_MS = 1000, AGAIN_MS = 1000 };
 
 /* --- the container ends --- */
 
+static bool is_running(const struct process *p)
+{
+	return p->state == PROCESS_RUNNING || p->state == PROCESS_PAUSED;
+}
+
 static bool execs_run(const struct container *c)
 {
 	for (size_t i = 0; i < c->execs.n; i++) {
-		if (c->execs.v[i]->state == PROCESS_RUNNING ||
-		    c->execs.v[i]->state == PROCESS_PAUSED)
+		if (is_running(c->execs.v[i]))
 			return true;
 	}
 	return false;
@@ -101,12 +105,25 @@ static void let_go(struct shim *s, struct held *held)
 	vec_release(&held->list);
 }
 
+/* The VM is about to be stopped, which kills the execs that still run. Notes that before the calls
+ * that wait for them fail, which alone would count as a lost process. */
+static void note_killed_execs(struct container *c)
+{
+	(void)pthread_mutex_lock(&c->shim->lock);
+	for (size_t i = 0; i < c->execs.n; i++) {
+		if (is_running(c->execs.v[i]))
+			process_note_end(c->execs.v[i], PROCESS_KILLED);
+	}
+	(void)pthread_mutex_unlock(&c->shim->lock);
+}
+
 void shim_end(struct shim *s)
 {
 	struct held held = hold_containers(s);
 
 	for (size_t i = 0; i < held.list.n; i++) {
 		shim_await_execs(held.list.v[i]);
+		note_killed_execs(held.list.v[i]);
 		loop_call(s->loop, detach_streams, held.list.v[i]);
 		container_stop_placeholder(held.list.v[i]);
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Connections of the agent to ports of localhost, which is the test's too. */
 
+#include "tests/unit/suite.h"
+
 #include "agent_lab.h"
 
 #include "base/fd.h"
@@ -93,7 +95,7 @@ static enum err_code read_error(const char *method, const char *id)
 
 static const int families[] = { AF_INET, AF_INET6 };
 
-START_TEST(bytes_go_both_ways_and_each_ends_alone)
+START_TEST(each_direction_carries_bytes_and_ends_alone)
 {
 	uint32_t port;
 	AUTO(fd) int listener = listen_on(families[_i], 8, &port);
@@ -116,7 +118,7 @@ START_TEST(bytes_go_both_ways_and_each_ends_alone)
 }
 END_TEST
 
-START_TEST(the_other_end_may_be_first)
+START_TEST(the_server_may_end_its_direction_first)
 {
 	uint32_t port;
 	AUTO(fd) int listener = listen_on(AF_INET, 8, &port);
@@ -153,7 +155,7 @@ static void *write_all(void *arg)
 }
 
 /* More than any buffer holds, to somebody that reads late and sends it back. */
-START_TEST(much_waits_for_its_reader)
+START_TEST(much_data_waits_for_a_late_reader)
 {
 	enum { LEN = 8 << 20 };
 	uint32_t port;
@@ -174,7 +176,7 @@ START_TEST(much_waits_for_its_reader)
 }
 END_TEST
 
-START_TEST(a_reset_is_no_end)
+START_TEST(a_reset_is_reported_as_an_error)
 {
 	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 	uint32_t port;
@@ -190,7 +192,7 @@ START_TEST(a_reset_is_no_end)
 }
 END_TEST
 
-START_TEST(what_cannot_be_is_said)
+START_TEST(a_connection_that_cannot_be_made_is_refused)
 {
 	uint32_t port;
 	int listener = listen_on(AF_INET, 8, &port);
@@ -232,7 +234,7 @@ static void *attempt(void *arg)
 }
 
 /* Servers that do not accept: their queue is full, and one more waits. */
-START_TEST(who_waits_holds_up_nobody)
+START_TEST(a_waiting_connect_delays_no_other_call)
 {
 	uint32_t port;
 	AUTO(fd) int listener = listen_on(AF_INET, 0, &port);
@@ -259,7 +261,7 @@ START_TEST(who_waits_holds_up_nobody)
 }
 END_TEST
 
-START_TEST(there_is_a_limit)
+START_TEST(connections_are_limited)
 {
 	enum { LIMIT = 256 };
 	uint32_t port;
@@ -283,23 +285,17 @@ int main(void)
 {
 	Suite *suite = suite_create("agent_connection");
 	TCase *tc = tcase_create("ports");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, lab_stop);
-	tcase_add_loop_test(tc, bytes_go_both_ways_and_each_ends_alone, 0,
+	tcase_add_loop_test(tc, each_direction_carries_bytes_and_ends_alone, 0,
 			    (int)ARRAY_LEN(families));
-	tcase_add_test(tc, the_other_end_may_be_first);
-	tcase_add_test(tc, much_waits_for_its_reader);
-	tcase_add_test(tc, a_reset_is_no_end);
-	tcase_add_test(tc, what_cannot_be_is_said);
-	tcase_add_test(tc, who_waits_holds_up_nobody);
-	tcase_add_test(tc, there_is_a_limit);
+	tcase_add_test(tc, the_server_may_end_its_direction_first);
+	tcase_add_test(tc, much_data_waits_for_a_late_reader);
+	tcase_add_test(tc, a_reset_is_reported_as_an_error);
+	tcase_add_test(tc, a_connection_that_cannot_be_made_is_refused);
+	tcase_add_test(tc, a_waiting_connect_delays_no_other_call);
+	tcase_add_test(tc, connections_are_limited);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

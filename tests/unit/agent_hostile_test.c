@@ -5,6 +5,7 @@
  */
 
 #include "tests/unit/agent_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -15,7 +16,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -35,7 +35,7 @@ static char *seen_by_agent(const char *path)
 	return str_fmt("/proc/%d/root%s", (int)lab_agent, path);
 }
 
-START_TEST(ids_are_names)
+START_TEST(ids_that_are_no_plain_names_are_refused)
 {
 	static char big[10001];
 	char *const bad[] = {
@@ -67,7 +67,7 @@ START_TEST(ids_are_names)
 }
 END_TEST
 
-START_TEST(what_is_unknown_is_not_found)
+START_TEST(unknown_containers_are_not_found)
 {
 	Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
 	Grpc__RemoveContainerRequest rm = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
@@ -113,7 +113,7 @@ START_TEST(what_is_unknown_is_not_found)
 }
 END_TEST
 
-START_TEST(specifications_may_lack_anything)
+START_TEST(incomplete_specifications_are_refused)
 {
 	static const char *const specs[] = {
 		"{\"ociVersion\":\"1.0.2\"}",
@@ -146,7 +146,7 @@ START_TEST(specifications_may_lack_anything)
 }
 END_TEST
 
-START_TEST(names_are_taken_once)
+START_TEST(an_id_in_use_is_refused)
 {
 	Grpc__CreateSandboxRequest again = GRPC__CREATE_SANDBOX_REQUEST__INIT;
 	Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
@@ -304,7 +304,7 @@ END_TEST
 
 /* --- other requests --- */
 
-START_TEST(the_rest_answers_something_sensible)
+START_TEST(the_remaining_calls_answer_or_refuse)
 {
 	Grpc__ListInterfacesRequest links = GRPC__LIST_INTERFACES_REQUEST__INIT;
 	Grpc__ListRoutesRequest routes = GRPC__LIST_ROUTES_REQUEST__INIT;
@@ -456,28 +456,22 @@ int main(void)
 {
 	Suite *suite = suite_create("agent, hostile");
 	TCase *tc = tcase_create("requests"), *list = tcase_create("allow list");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, start, lab_stop);
-	tcase_add_test(tc, ids_are_names);
-	tcase_add_test(tc, what_is_unknown_is_not_found);
-	tcase_add_test(tc, specifications_may_lack_anything);
-	tcase_add_test(tc, names_are_taken_once);
+	tcase_add_test(tc, ids_that_are_no_plain_names_are_refused);
+	tcase_add_test(tc, unknown_containers_are_not_found);
+	tcase_add_test(tc, incomplete_specifications_are_refused);
+	tcase_add_test(tc, an_id_in_use_is_refused);
 	tcase_add_test(tc, storages_stay_below_our_directory);
 	tcase_add_loop_test(tc, a_storage_is_counted_and_unmounted, 0, 2);
 	tcase_add_test(tc, files_are_copied_whole_and_only_below_our_directory);
-	tcase_add_test(tc, the_rest_answers_something_sensible);
+	tcase_add_test(tc, the_remaining_calls_answer_or_refuse);
 	tcase_add_test(tc, broken_frames_do_not_hurt);
 	tcase_add_test(tc, a_reader_that_goes_away_frees_the_stream);
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(list, 60);
 	tcase_add_test(list, only_listed_requests_are_served);
 	suite_add_tcase(suite, list);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

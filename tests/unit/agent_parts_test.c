@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "agent/device/block.h"
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
@@ -30,30 +33,21 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-agent-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "agent");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path));
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
-		      "%s", err.msg);
+	scratch_write_text(dir, name, text);
 }
 
 /* --- settings --- */
@@ -82,7 +76,7 @@ START_TEST(the_command_line_is_read)
 }
 END_TEST
 
-START_TEST(nothing_said_means_the_defaults)
+START_TEST(an_empty_command_line_means_the_defaults)
 {
 	AUTO(settings) struct settings s = { 0 };
 	struct err err = ERR_INIT;
@@ -94,7 +88,7 @@ START_TEST(nothing_said_means_the_defaults)
 }
 END_TEST
 
-START_TEST(bad_values_name_their_word)
+START_TEST(errors_name_the_parameter_with_a_bad_value)
 {
 	static const char *const bad[] = { "agent.log=loud",
 					   "agent.log",
@@ -119,7 +113,7 @@ START_TEST(bad_values_name_their_word)
 }
 END_TEST
 
-START_TEST(the_environment_wins_and_a_file_replaces_all)
+START_TEST(the_environment_overrides_and_a_file_replaces_all)
 {
 	char *env[] = { (char *)"KATA_AGENT_LOG_LEVEL=error",
 			(char *)"KATA_AGENT_SERVER_ADDR=unix:///x", NULL };
@@ -200,7 +194,7 @@ END_TEST
 
 /* --- uevents --- */
 
-START_TEST(events_are_taken_apart)
+START_TEST(uevents_are_parsed)
 {
 	char data[] = "add@/devices/x/block/vda\0ACTION=add\0DEVPATH=/devices/x/block/vda\0"
 		      "SUBSYSTEM=block\0DEVNAME=vda\0SEQNUM=7";
@@ -235,7 +229,7 @@ static int never_probe(void *arg, struct err *err)
 	return 0;
 }
 
-START_TEST(waiting_ends)
+START_TEST(a_wait_for_a_device_ends_with_it_or_with_the_deadline)
 {
 	struct err err = ERR_INIT;
 	int n = 0;
@@ -249,7 +243,7 @@ START_TEST(waiting_ends)
 END_TEST
 
 /* The kernel makes the node of a disk a moment before the disk can be opened. */
-START_TEST(a_node_without_a_disk_is_no_disk_yet)
+START_TEST(a_device_node_that_cannot_be_opened_is_no_device)
 {
 	struct err err = ERR_INIT;
 	char *node;
@@ -340,7 +334,7 @@ static void *swap(void *arg)
 	return NULL;
 }
 
-START_TEST(what_is_gone_is_removed_nowhere_else)
+START_TEST(removals_in_a_volume_stay_inside_its_copy)
 {
 	AUTO(str) char *from = path_join(dir, "from");
 	AUTO(str) char *to = path_join(dir, "to");
@@ -393,7 +387,7 @@ START_TEST(what_is_gone_is_removed_nowhere_else)
 }
 END_TEST
 
-START_TEST(big_volumes_are_not_copied)
+START_TEST(volumes_with_too_much_are_not_copied)
 {
 	AUTO(str) char *from = path_join(dir, "from");
 	AUTO(str) char *to = path_join(dir, "to");
@@ -506,31 +500,25 @@ int main(void)
 {
 	Suite *suite = suite_create("agent, parts");
 	TCase *tc = tcase_create("parts");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	log_set_fd(-1);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, the_command_line_is_read);
-	tcase_add_test(tc, nothing_said_means_the_defaults);
-	tcase_add_test(tc, bad_values_name_their_word);
-	tcase_add_test(tc, the_environment_wins_and_a_file_replaces_all);
+	tcase_add_test(tc, an_empty_command_line_means_the_defaults);
+	tcase_add_test(tc, errors_name_the_parameter_with_a_bad_value);
+	tcase_add_test(tc, the_environment_overrides_and_a_file_replaces_all);
 	tcase_add_test(tc, pci_paths_are_parsed);
 	tcase_add_test(tc, pci_paths_lead_through_bridges);
-	tcase_add_test(tc, events_are_taken_apart);
-	tcase_add_test(tc, waiting_ends);
-	tcase_add_test(tc, a_node_without_a_disk_is_no_disk_yet);
+	tcase_add_test(tc, uevents_are_parsed);
+	tcase_add_test(tc, a_wait_for_a_device_ends_with_it_or_with_the_deadline);
+	tcase_add_test(tc, a_device_node_that_cannot_be_opened_is_no_device);
 	tcase_add_test(tc, a_volume_follows_its_source);
-	tcase_add_test(tc, what_is_gone_is_removed_nowhere_else);
-	tcase_add_test(tc, big_volumes_are_not_copied);
+	tcase_add_test(tc, removals_in_a_volume_stay_inside_its_copy);
+	tcase_add_test(tc, volumes_with_too_much_are_not_copied);
 	tcase_add_test(tc, huge_pages_are_counted);
 	tcase_add_test(tc, a_volume_is_given_to_a_group);
 	tcase_add_test(tc, mount_points_are_checked);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

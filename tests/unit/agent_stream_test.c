@@ -2,6 +2,7 @@
 /* Standard streams of the agent: terminals, and containers that do odd things to their own. */
 
 #include "tests/unit/agent_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/deadline.h"
 #include "base/file.h"
@@ -139,7 +140,7 @@ START_TEST(a_terminal_is_read_and_written_at_once)
 END_TEST
 
 /* A child that does not mind the hang-up keeps the terminal open, silently. */
-START_TEST(the_end_of_a_terminal_that_others_keep)
+START_TEST(output_of_a_terminal_ends_with_its_process)
 {
 	struct follower f;
 
@@ -221,7 +222,7 @@ START_TEST(a_container_may_read_its_own_output)
 }
 END_TEST
 
-START_TEST(input_that_its_process_has_closed_is_thrown_away)
+START_TEST(input_for_a_closed_stdin_is_discarded)
 {
 	char *data = many_lines(1 << 20);
 
@@ -244,7 +245,7 @@ START_TEST(input_that_its_process_has_closed_is_thrown_away)
 END_TEST
 
 /* The input ends after what was accepted, not before. */
-START_TEST(a_close_waits_for_what_is_being_written)
+START_TEST(closing_stdin_waits_for_a_write_in_progress)
 {
 	AUTO(str) char *go = str_fmt("%s/go", lab_rootfs());
 	struct writing w = { .len = 1 << 20 };
@@ -315,24 +316,18 @@ int main(void)
 {
 	Suite *suite = suite_create("agent, streams");
 	TCase *tc = tcase_create("streams");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 240);
 	tcase_add_checked_fixture(tc, start, lab_stop);
 	tcase_add_test(tc, terminal_input_that_nobody_reads_waits);
 	tcase_add_test(tc, a_terminal_is_read_and_written_at_once);
-	tcase_add_test(tc, the_end_of_a_terminal_that_others_keep);
+	tcase_add_test(tc, output_of_a_terminal_ends_with_its_process);
 	tcase_add_test(tc, many_lines_come_in_few_pieces);
 	tcase_add_test(tc, an_answer_on_a_terminal_is_not_delayed);
 	tcase_add_test(tc, a_container_may_read_its_own_output);
-	tcase_add_test(tc, input_that_its_process_has_closed_is_thrown_away);
-	tcase_add_test(tc, a_close_waits_for_what_is_being_written);
+	tcase_add_test(tc, input_for_a_closed_stdin_is_discarded);
+	tcase_add_test(tc, closing_stdin_waits_for_a_write_in_progress);
 	tcase_add_test(tc, signals_while_processes_end);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

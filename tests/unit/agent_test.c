@@ -2,6 +2,7 @@
 /* The agent over its protocol: containers, processes and streams as the runtime drives them. */
 
 #include "tests/unit/agent_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -65,7 +66,7 @@ START_TEST(a_container_runs_from_create_to_remove)
 }
 END_TEST
 
-START_TEST(wait_gives_the_same_to_everybody_even_later)
+START_TEST(every_wait_returns_the_same_status_even_later)
 {
 	lab_run("w", "exit 42", false);
 	for (int i = 0; i < 3; i++)
@@ -141,7 +142,7 @@ START_TEST(streams_carry_everything)
 }
 END_TEST
 
-START_TEST(what_was_written_before_the_end_is_not_lost)
+START_TEST(output_written_before_the_end_is_not_lost)
 {
 	lab_run("l", "dd if=/dev/zero bs=1024 count=60 2>/dev/null", false);
 	ck_assert_int_eq(lab_wait("l", ""), 0);
@@ -225,7 +226,7 @@ START_TEST(a_terminal_has_one_stream_and_a_size)
 }
 END_TEST
 
-START_TEST(pause_stats_update)
+START_TEST(a_paused_container_stands_still)
 {
 	Grpc__PauseContainerRequest pause = GRPC__PAUSE_CONTAINER_REQUEST__INIT;
 	Grpc__ResumeContainerRequest resume = GRPC__RESUME_CONTAINER_REQUEST__INIT;
@@ -315,7 +316,7 @@ static void run_out_of_memory(const char *id)
 	ck_assert_int_eq(lab_wait(id, ""), 3);
 }
 
-START_TEST(an_out_of_memory_kill_is_told_whoever_asks_first)
+START_TEST(an_out_of_memory_event_reaches_early_and_late_callers)
 {
 	Grpc__OOMEvent *event = NULL;
 	pthread_t thread;
@@ -419,7 +420,7 @@ START_TEST(a_removal_has_a_deadline)
 END_TEST
 
 /* What DestroySandbox has to clean up. */
-START_TEST(a_sandbox_ends_with_containers_in_it)
+START_TEST(destroy_sandbox_ends_running_containers)
 {
 	lab_run("r1", "sleep 100", false);
 	lab_run("r2", "sleep 100 & sleep 100", false);
@@ -464,32 +465,26 @@ int main(void)
 {
 	Suite *suite = suite_create("agent");
 	TCase *tc = tcase_create("protocol");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, start, lab_stop);
 	tcase_add_test(tc, health_and_details);
 	tcase_add_test(tc, a_container_runs_from_create_to_remove);
-	tcase_add_test(tc, wait_gives_the_same_to_everybody_even_later);
+	tcase_add_test(tc, every_wait_returns_the_same_status_even_later);
 	tcase_add_test(tc, a_killed_process_reports_128_and_the_signal_to_all_waiters);
 	tcase_add_test(tc, streams_carry_everything);
-	tcase_add_test(tc, what_was_written_before_the_end_is_not_lost);
+	tcase_add_test(tc, output_written_before_the_end_is_not_lost);
 	tcase_add_test(tc, a_background_writer_does_not_delay_the_exit);
 	tcase_add_test(tc, an_exec_is_a_process_of_the_container);
 	tcase_add_test(tc, a_terminal_has_one_stream_and_a_size);
-	tcase_add_test(tc, pause_stats_update);
+	tcase_add_test(tc, a_paused_container_stands_still);
 	tcase_add_test(tc, containers_share_ipc_uts_and_pid_on_request);
-	tcase_add_test(tc, an_out_of_memory_kill_is_told_whoever_asks_first);
+	tcase_add_test(tc, an_out_of_memory_event_reaches_early_and_late_callers);
 	tcase_add_test(tc, a_removal_that_failed_is_tried_again);
 	tcase_add_test(tc, a_removal_has_a_deadline);
-	tcase_add_test(tc, a_sandbox_ends_with_containers_in_it);
+	tcase_add_test(tc, destroy_sandbox_ends_running_containers);
 	tcase_add_test(tc, connections_come_and_go);
 	tcase_add_test(tc, the_agent_stays_small);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/agent_vm_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -228,8 +229,6 @@ int vm_main(const char *name, void (*add)(TCase *tc))
 {
 	Suite *suite = suite_create(name);
 	TCase *tc = tcase_create("vm");
-	SRunner *runner;
-	int failed;
 
 	if (!path_exists(where("KATA_KERNEL", KATA_KERNEL)) ||
 	    !path_exists(where("KATA_INITRD", KATA_INITRD)) ||
@@ -242,9 +241,5 @@ int vm_main(const char *name, void (*add)(TCase *tc))
 	tcase_add_checked_fixture(tc, vm_setup, vm_teardown);
 	add(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

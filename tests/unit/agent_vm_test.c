@@ -108,7 +108,7 @@ START_TEST(an_agent_that_cannot_start_says_why_and_ends_the_vm)
 }
 END_TEST
 
-START_TEST(the_host_may_come_back)
+START_TEST(the_agent_accepts_a_new_connection_after_a_disconnect)
 {
 	AUTO(str) char *path = path_join(vm_dir, "agent");
 	Grpc__GuestDetailsRequest details = GRPC__GUEST_DETAILS_REQUEST__INIT;
@@ -188,7 +188,7 @@ static void configure_network(void)
 		(void)lab_must("UpdateRoutes", &set, NULL);
 }
 
-START_TEST(the_network_is_as_the_runtime_says)
+START_TEST(the_network_is_configured_as_requested)
 {
 	Grpc__ListInterfacesRequest links = GRPC__LIST_INTERFACES_REQUEST__INIT;
 	Grpc__ListRoutesRequest routes = GRPC__LIST_ROUTES_REQUEST__INIT;
@@ -245,7 +245,7 @@ END_TEST
 
 /* --- hotplug --- */
 
-START_TEST(a_device_that_does_not_come_is_a_timeout)
+START_TEST(a_device_that_does_not_appear_is_a_timeout)
 {
 	Grpc__Storage s = GRPC__STORAGE__INIT;
 	Grpc__Storage *list[] = { &s };
@@ -343,10 +343,10 @@ static void add_tests(TCase *tc)
 {
 	tcase_add_test(tc, a_sandbox_in_a_vm);
 	tcase_add_test(tc, an_agent_that_cannot_start_says_why_and_ends_the_vm);
-	tcase_add_test(tc, the_host_may_come_back);
+	tcase_add_test(tc, the_agent_accepts_a_new_connection_after_a_disconnect);
 	tcase_add_test(tc, cgroup_v1_on_request);
-	tcase_add_test(tc, the_network_is_as_the_runtime_says);
-	tcase_add_test(tc, a_device_that_does_not_come_is_a_timeout);
+	tcase_add_test(tc, the_network_is_configured_as_requested);
+	tcase_add_test(tc, a_device_that_does_not_appear_is_a_timeout);
 	tcase_add_test(tc, a_processor_comes_online);
 	tcase_add_test(tc, rules_and_memory);
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every annotation of upstream, old and new, either has the effect that it promises, on QEMU's command
- * line or in what the agent and the shim are told, or is refused by its name with what to do about
- * it; nobody's is accepted and forgotten.
+ * Every annotation of upstream, old and new, either has its effect, on QEMU's command line or in the
+ * settings of the agent and the shim, or is refused with an error that has its name and a remedy.
+ * None is silently ignored.
  */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "config/config.h"
 #include "vmm/qemu/cmdline.h"
 
@@ -25,7 +29,7 @@
 #define H C "hypervisor."
 
 static struct err err;
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct runtime_config *config;
 
 /* @ in values and in what is expected stands for the test's directory. */
@@ -44,10 +48,7 @@ static char *in_dir(const char *text)
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0755, &err) == 0,
-		      "%s", err.msg);
+	scratch_write(dir, name, text, strlen(text), 0755);
 }
 
 static void setup(void)
@@ -58,8 +59,7 @@ static void setup(void)
 
 	err_clear(&err);
 	config = NULL;
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-annotation-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "annotation");
 	ok = path_join(dir, "ok");
 	ck_assert_int_eq(mkdir(ok, 0755), 0);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
@@ -78,8 +78,7 @@ static void teardown(void)
 {
 	if (config)
 		config_free(config);
-	err_clear(&err);
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 }
 
 static void load(const char *name, const char *value)
@@ -226,7 +225,7 @@ static const struct {
 	{ "io.kubernetes.cri.sandbox-id", "x", "" },
 };
 
-START_TEST(an_annotation_is_told_to_agent_or_shim)
+START_TEST(an_annotation_reaches_the_agent_or_the_shim)
 {
 	AUTO(str) char *has = in_dir(told[_i].has), *line = NULL;
 
@@ -314,9 +313,9 @@ START_TEST(an_annotation_is_refused)
 }
 END_TEST
 
-/* Whoever may start a pod may not choose the node's VMs: without a word of the administrator's each of the
- * hypervisor's is refused, with what he can write where. */
-START_TEST(none_is_allowed_by_itself)
+/* Whoever may start a pod may not choose the node's VMM: unless the administrator allows it, each
+ * annotation of the hypervisor is refused, and the error has the key to set. */
+START_TEST(no_hypervisor_annotation_is_allowed_by_default)
 {
 	const char *name = _i < (int)ARRAY_LEN(effects) ? effects[_i].name
 							: told[_i - (int)ARRAY_LEN(effects)].name;
@@ -340,7 +339,7 @@ END_TEST
 
 /* --- paths and digests --- */
 
-/* What lies where it may lie, and leads elsewhere. */
+/* A link in an allowed directory that points outside, and a path with "..". */
 START_TEST(a_link_does_not_lead_around_a_pattern)
 {
 	AUTO(str) char *link = path_join(dir, "ok/link"), *target = path_join(dir, "other");
@@ -370,8 +369,8 @@ START_TEST(a_link_does_not_lead_around_a_pattern)
 }
 END_TEST
 
-/* The link may lead elsewhere by the time of its use. */
-START_TEST(the_path_is_without_links)
+/* Somebody may change the link before the path is used. */
+START_TEST(the_path_that_is_used_has_no_links)
 {
 	AUTO(str) char *link = path_join(dir, "link"), *target = path_join(dir, "other");
 
@@ -390,7 +389,6 @@ START_TEST(the_path_is_without_links)
 }
 END_TEST
 
-/* An administrator may list a directory by a link. */
 START_TEST(a_pattern_may_be_below_a_link)
 {
 	AUTO(str) char *link = path_join(dir, "way"), *ok = path_join(dir, "ok");
@@ -407,7 +405,7 @@ START_TEST(a_pattern_may_be_below_a_link)
 }
 END_TEST
 
-START_TEST(another_file_is_refused)
+START_TEST(a_file_with_another_digest_is_refused)
 {
 	char zeros[SHA512_HEX + 1];
 
@@ -421,8 +419,8 @@ START_TEST(another_file_is_refused)
 }
 END_TEST
 
-/* The file that was checked is the one that is used, whatever its path comes to mean. */
-START_TEST(what_was_checked_is_kept_open)
+/* The open file is used, even if another file replaces it. */
+START_TEST(a_checked_file_is_kept_open)
 {
 	AUTO(str) char *kernel = path_join(dir, "kernel");
 	char text[16] = "";
@@ -443,23 +441,19 @@ int main(void)
 {
 	Suite *s = suite_create("annotations");
 	TCase *t = tcase_create("annotations");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, an_annotation_is_on_the_command_line, 0, (int)ARRAY_LEN(effects));
-	tcase_add_loop_test(t, an_annotation_is_told_to_agent_or_shim, 0, (int)ARRAY_LEN(told));
+	tcase_add_loop_test(t, an_annotation_reaches_the_agent_or_the_shim, 0,
+			    (int)ARRAY_LEN(told));
 	tcase_add_loop_test(t, an_annotation_is_refused, 0, (int)ARRAY_LEN(refusals));
-	tcase_add_loop_test(t, none_is_allowed_by_itself, 0,
+	tcase_add_loop_test(t, no_hypervisor_annotation_is_allowed_by_default, 0,
 			    (int)(ARRAY_LEN(effects) + ARRAY_LEN(told)));
 	tcase_add_test(t, a_link_does_not_lead_around_a_pattern);
-	tcase_add_test(t, the_path_is_without_links);
+	tcase_add_test(t, the_path_that_is_used_has_no_links);
 	tcase_add_test(t, a_pattern_may_be_below_a_link);
-	tcase_add_test(t, another_file_is_refused);
-	tcase_add_test(t, what_was_checked_is_kept_open);
+	tcase_add_test(t, a_file_with_another_digest_is_refused);
+	tcase_add_test(t, a_checked_file_is_kept_open);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/archive and osbuilder: an initrd has the same bytes every time, and errors name the line. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "archive/pack.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -13,23 +17,19 @@
 #include <sys/stat.h>
 #include <utime.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static char *manifest;
 static struct err err;
 
 static void write_file(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, &err) == 0,
-		      "%s", err.msg);
+	scratch_write(dir, name, text, strlen(text), 0600);
 }
 
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-initrd-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "initrd");
 	manifest = path_join(dir, "m");
 	write_file("source", "contents\n");
 	write_file("empty", "");
@@ -37,10 +37,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	free(manifest);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static int build(const char *text, enum pack_filter filter, time_t mtime, struct buf *out)
@@ -235,8 +233,6 @@ int main(void)
 {
 	Suite *suite = suite_create("archive_initrd");
 	TCase *c = tcase_create("manifests");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_loop_test(c, same_bytes_every_time, PACK_PLAIN, PACK_ZSTD + 1);
@@ -246,8 +242,5 @@ int main(void)
 	tcase_add_test(c, filters_have_names);
 	tcase_set_timeout(c, 60);
 	suite_add_tcase(suite, c);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

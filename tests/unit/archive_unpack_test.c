@@ -15,6 +15,8 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/tar_lab.h"
 
 #include <check.h>
@@ -29,7 +31,7 @@
 
 enum { TAR_MAX = 4 << 20, RSS_MAX_KIB = 48 << 10 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static int out_fd;
 static struct err err;
 
@@ -68,8 +70,7 @@ static char *at(const char *name)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-unpack-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "unpack");
 	AUTO(str) char *out = at("out");
 	ck_assert_int_eq(mkdir(out, 0700), 0);
 	out_fd = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -82,10 +83,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	(void)close(out_fd);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static int put(const char *name, const void *data, size_t len)
@@ -525,8 +524,6 @@ int main(void)
 {
 	Suite *s = suite_create("archive_unpack");
 	TCase *t = tcase_create("archive_unpack");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -543,9 +540,5 @@ int main(void)
 	tcase_add_test(t, headers_have_an_end);
 	tcase_add_loop_test(t, a_bad_unknown_archive_is_refused, 0, 7);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

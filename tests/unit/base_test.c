@@ -20,6 +20,8 @@
 #include "base/utc.h"
 #include "base/vec.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -38,19 +40,16 @@
 #include <time.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-base-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "base");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	ck_assert(!path_exists(dir));
 }
 
@@ -947,8 +946,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("base");
 	TCase *pure = tcase_create("pure"), *files = tcase_create("files");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	title_init(argc, argv);
 	tcase_add_test(pure, error_wraps_and_hints);
@@ -990,8 +987,5 @@ int main(int argc, char **argv)
 	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

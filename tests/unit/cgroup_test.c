@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/container: limits as files and texts, device programs, counters. Does not need root. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -291,28 +294,21 @@ END_TEST
 
 /* --- a fake unified hierarchy --- */
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-cgroup-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "cgroup");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
-		      "%s", err.msg);
+	scratch_write_text(dir, name, text);
 }
 
 /* Overwrites a file in place, so that open fds of it read the new text. */
@@ -564,8 +560,6 @@ int main(void)
 {
 	Suite *suite = suite_create("cgroup");
 	TCase *pure = tcase_create("pure"), *fake = tcase_create("fake");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(pure, limits_become_settings);
 	tcase_add_test(pure, impossible_limits_are_refused);
@@ -585,8 +579,5 @@ int main(void)
 	tcase_add_test(fake, deep_groups_are_removed);
 	tcase_set_timeout(fake, 180);
 	suite_add_tcase(suite, fake);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,7 +5,7 @@
  * For test programs whose tests start daemons: kills the processes that a failed test left behind.
  *
  *	children_adopt();
- *	srunner_run_all(r, CK_NORMAL);
+ *	status = suite_run(suite);
  *	children_end();
  */
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of a request is on QEMU's command line: network cards, and room for what comes later. */
+/* QEMU's command line: network cards, and room for processors, memory and devices plugged later. */
+
+#include "tests/unit/suite.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -204,8 +206,8 @@ static bool is_listed(const char *option, const char *value)
 	return false;
 }
 
-/* Every combination of what decides about devices. */
-START_TEST(what_is_asked_for_is_listed)
+/* Every combination of the settings that choose devices. */
+START_TEST(devices_on_the_command_line_are_in_devices_def)
 {
 	static const struct vmm_device shares[] = {
 		{ .kind = VMM_FS_9P, .fs = { "tag", "/dir" } },
@@ -292,8 +294,8 @@ START_TEST(firmware_is_beside_the_vmm)
 }
 END_TEST
 
-/* A configuration that insists on KVM is told what is missing before QEMU is. */
-START_TEST(who_insists_on_kvm_is_told_that_it_is_missing)
+/* The error comes from the runtime, before QEMU is started. */
+START_TEST(a_missing_kvm_that_is_required_is_an_error)
 {
 	struct err err = ERR_INIT;
 
@@ -317,19 +319,13 @@ int main(void)
 {
 	Suite *suite = suite_create("command line");
 	TCase *tc = tcase_create("command line");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
 	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
-	tcase_add_loop_test(tc, what_is_asked_for_is_listed, 0, 128);
+	tcase_add_loop_test(tc, devices_on_the_command_line_are_in_devices_def, 0, 128);
 	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));
-	tcase_add_test(tc, who_insists_on_kvm_is_told_that_it_is_missing);
+	tcase_add_test(tc, a_missing_kvm_that_is_required_is_an_error);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

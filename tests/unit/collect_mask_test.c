@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* utils/collect/mask.h: no secret gets through, and what is no secret stays readable. */
+
+#include "tests/unit/suite.h"
+
 #include "base/spawn.h"
 #include "base/str.h"
 #include "utils/collect/mask.h"
@@ -58,7 +61,7 @@ static const char *const secret[] = {
 	"kernel_params = \"agent.token=S3CR3T quiet\"",
 };
 
-START_TEST(masked)
+START_TEST(secrets_are_masked)
 {
 	AUTO(buf) struct buf out = BUF_INIT(65536), again = BUF_INIT(65536);
 	size_t n = mask_text(secret[_i], strlen(secret[_i]), &out);
@@ -90,7 +93,7 @@ static const char *const plain[] = {
 	"eyJ is short",
 };
 
-START_TEST(kept)
+START_TEST(text_without_secrets_is_kept)
 {
 	AUTO(buf) struct buf out = BUF_INIT(65536);
 	size_t n = mask_text(plain[_i], strlen(plain[_i]), &out);
@@ -113,7 +116,7 @@ static const struct {
 	{ "password: |\n  x\n  y\nuser: z", "password: |***\nuser: z" },
 };
 
-START_TEST(as_it_reads)
+START_TEST(only_the_secret_is_replaced)
 {
 	AUTO(buf) struct buf out = BUF_INIT(65536);
 
@@ -122,7 +125,7 @@ START_TEST(as_it_reads)
 }
 END_TEST
 
-START_TEST(words)
+START_TEST(listed_words_are_masked)
 {
 	char *const *list = ARGV("node1", "node1.example.org", "");
 	AUTO(buf) struct buf out = BUF_INIT(65536);
@@ -137,16 +140,11 @@ int main(void)
 {
 	Suite *s = suite_create("collect_mask");
 	TCase *t = tcase_create("mask");
-	int failed;
 
-	tcase_add_loop_test(t, masked, 0, (int)ARRAY_LEN(secret));
-	tcase_add_loop_test(t, kept, 0, (int)ARRAY_LEN(plain));
-	tcase_add_loop_test(t, as_it_reads, 0, (int)ARRAY_LEN(exact));
-	tcase_add_test(t, words);
+	tcase_add_loop_test(t, secrets_are_masked, 0, (int)ARRAY_LEN(secret));
+	tcase_add_loop_test(t, text_without_secrets_is_kept, 0, (int)ARRAY_LEN(plain));
+	tcase_add_loop_test(t, only_the_secret_is_replaced, 0, (int)ARRAY_LEN(exact));
+	tcase_add_test(t, listed_words_are_masked);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run(s);
 }

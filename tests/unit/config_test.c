@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* runtime/config: every key of upstream's configuration.toml is honoured or refused, where the file
  * is looked for, drop-ins, annotations, and what is said of a file that is wrong. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "config/config.h"
 
 #include "base/fd.h"
@@ -21,7 +25,7 @@
 	"initrd = \"/bin/sh\"\nvirtio_fs_daemon = \"/bin/sh\"\n"
 
 static struct err err;
-static char dir[64], file[96];
+static char dir[SCRATCH_DIR], file[96];
 
 static void write_to(const char *path, const char *text)
 {
@@ -32,16 +36,14 @@ static void write_to(const char *path, const char *text)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-config-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "config");
 	(void)str_print(file, sizeof(file), "%s/configuration.toml", dir);
 	(void)unsetenv("KATA_CONF_FILE");
 }
 
 static void teardown(void)
 {
-	err_clear(&err);
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 }
 
 static struct runtime_config *load(const char *asked, const char *const *annotations)
@@ -347,7 +349,7 @@ START_TEST(a_release_uses_what_it_brings)
 		fails(file, NULL, E_CONFIG, SAYS(missing));
 	}
 	/* What is not said is the release's own. */
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	ck_assert_int_eq(path_make(dir, 0755, &err), 0);
 	write_to(file, "[hypervisor.qemu]\nkernel = \"/bin/sh\"\ninitrd = \"/bin/sh\"\n");
 	free(STEAL(missing, NULL));
@@ -602,8 +604,6 @@ int main(void)
 {
 	Suite *s = suite_create("config");
 	TCase *t = tcase_create("config");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, a_key_is_honoured_or_refused, 0, sizeof(rows) / sizeof(rows[0]));
@@ -621,8 +621,5 @@ int main(void)
 	tcase_add_test(t, processors_may_be_fractions);
 	tcase_add_test(t, an_annotation_chooses_only_what_the_node_allows);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

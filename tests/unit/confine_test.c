@@ -13,6 +13,8 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include <arpa/inet.h>
 #include <check.h>
@@ -36,7 +38,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static int dir_fd;
 static int fds_before;
 static struct err err;
@@ -56,8 +58,7 @@ static int count_fds(void)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-confine-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "confine");
 	dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(dir_fd, 0);
 	if (geteuid() == 0)
@@ -69,13 +70,11 @@ static void setup(void)
 /* No fd and no child, not even a zombie, is left. */
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	ck_assert_int_eq(count_fds(), fds_before);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
 	ck_assert_int_eq(errno, ECHILD);
 	(void)close(dir_fd);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static struct confine usual(void)
@@ -633,8 +632,6 @@ int main(void)
 {
 	Suite *s = suite_create("confine");
 	TCase *t = tcase_create("confine");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -655,9 +652,5 @@ int main(void)
 	tcase_add_test(t, a_network_is_for_who_needs_it);
 	tcase_add_test(t, the_walls_are_told);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

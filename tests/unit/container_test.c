@@ -4,6 +4,9 @@
  * container prints and returns; nothing of it may be left afterwards.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -60,7 +63,7 @@
 
 #define MAP_TO(id) "[{\"containerID\":0,\"hostID\":" id ",\"size\":1000}]"
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static char root[80], state_dir[80];
 static int n_made;
 
@@ -144,8 +147,7 @@ static void setup(void)
 	AUTO(str) char *busybox = NULL;
 
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-container-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "container");
 	ck_assert_int_eq(chmod(dir, 0755), 0);
 	(void)str_print(root, sizeof(root), "%s/root", dir);
 	(void)str_print(state_dir, sizeof(state_dir), "%s/state", dir);
@@ -195,7 +197,7 @@ static void teardown(void)
 	for (size_t i = 0; i < mounts.n; i++)
 		ck_assert_msg(!path_is_below(mounts.v[i].target, dir), "%s is still mounted",
 			      mounts.v[i].target);
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	check_no_cgroups();
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		continue;
@@ -1859,8 +1861,6 @@ int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("container");
 	TCase *real = tcase_create("real");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	if (container_is_init(argc, argv))
 		return container_init_main();
@@ -1870,8 +1870,5 @@ int main(int argc, char **argv)
 	} else {
 		(void)printf("SKIP: real containers need root\n");
 	}
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -3,7 +3,9 @@
  * Registration with a real containerd: a private one below a temporary directory, which a script
  * restarts. What is laid down is a small release; what is asked is what containerd serves.
  */
+
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/file.h"
@@ -528,7 +530,7 @@ START_TEST(handlers_by_hand)
 END_TEST
 
 /* containerd does not come back with what we wrote: the old file is put back, and it does. */
-START_TEST(it_never_comes_back)
+START_TEST(a_restart_after_which_containerd_stays_away_is_undone)
 {
 	AUTO(str) char *text = usual("");
 	AUTO(str) char *refuse = str_fmt("grep -q kata %s && exit 0", config);
@@ -545,7 +547,7 @@ START_TEST(it_never_comes_back)
 }
 END_TEST
 
-START_TEST(the_command_fails)
+START_TEST(a_restart_command_that_fails_is_undone)
 {
 	AUTO(str) char *text = usual("");
 	AUTO(str) char *refuse = str_fmt("grep -q kata %s && { echo no way >&2; exit 7; }", config);
@@ -559,7 +561,7 @@ START_TEST(the_command_fails)
 }
 END_TEST
 
-START_TEST(the_command_does_nothing)
+START_TEST(a_restart_command_that_does_nothing_is_undone)
 {
 	AUTO(str) char *text = usual("");
 	struct cri_options o = options();
@@ -576,7 +578,7 @@ START_TEST(the_command_does_nothing)
 }
 END_TEST
 
-START_TEST(it_does_not_run)
+START_TEST(a_containerd_that_does_not_run_is_not_restarted)
 {
 	AUTO(str) char *text = usual("");
 	bool restart = true;
@@ -594,7 +596,7 @@ START_TEST(it_does_not_run)
 END_TEST
 
 /* Written, but never read: somebody installed while it did not answer. */
-START_TEST(not_yet_read)
+START_TEST(a_configuration_not_read_yet_needs_a_restart)
 {
 	AUTO(str) char *text = usual(""), *with = NULL;
 	bool restart = false;
@@ -630,7 +632,7 @@ static int no_undo(void *context, const struct json *record, struct err *e)
 }
 
 /* Killed after the restart: another process puts the old file back and restarts it again. */
-START_TEST(recovered_after_a_crash)
+START_TEST(an_install_killed_after_the_restart_is_undone)
 {
 	static const struct deploy_step_ops ops = { "die", NULL, die, no_undo, NULL };
 	static const struct deploy_step step = { .ops = &ops, .name = "die" };
@@ -684,9 +686,8 @@ int main(void)
 {
 	Suite *s = suite_create("cri_containerd");
 	TCase *tc = tcase_create("containerd");
-	SRunner *r = srunner_create(s);
 	struct spawn probe = { .argv = ARGV("containerd", "--version") };
-	int failed;
+	int status;
 
 	if (geteuid() != 0 || spawn_run(&probe, NULL, 0, NULL, deadline_in(10000), &err) != 0) {
 		(void)printf("skipped: needs root and containerd\n");
@@ -711,17 +712,15 @@ int main(void)
 	tcase_add_test(tc, runs_but_does_not_answer);
 	tcase_add_test(tc, somebody_elses_handler);
 	tcase_add_test(tc, handlers_by_hand);
-	tcase_add_test(tc, it_never_comes_back);
-	tcase_add_test(tc, the_command_fails);
-	tcase_add_test(tc, the_command_does_nothing);
-	tcase_add_test(tc, it_does_not_run);
-	tcase_add_test(tc, not_yet_read);
-	tcase_add_test(tc, recovered_after_a_crash);
+	tcase_add_test(tc, a_restart_after_which_containerd_stays_away_is_undone);
+	tcase_add_test(tc, a_restart_command_that_fails_is_undone);
+	tcase_add_test(tc, a_restart_command_that_does_nothing_is_undone);
+	tcase_add_test(tc, a_containerd_that_does_not_run_is_not_restarted);
+	tcase_add_test(tc, a_configuration_not_read_yet_needs_a_restart);
+	tcase_add_test(tc, an_install_killed_after_the_restart_is_undone);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	/* What a test leaves behind when it fails is ended here. */
+	status = suite_run(s);
+	/* Ends what a failed test left running. */
 	remove_all();
-	return failed ? 1 : 0;
+	return status;
 }

@@ -4,7 +4,10 @@
  * those of daemon.json as it was when it was last told to read it. Everything else is real: the
  * engine, the signal, the socket. With a real docker: tests/engines/docker-node.sh.
  */
+
 #include "tests/unit/expect.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/deadline.h"
@@ -28,7 +31,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/cri-docker.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *config, *sock, *prefix, *lock;
 static pid_t server;
 static struct err err;
@@ -122,8 +125,7 @@ static void start(bool deaf)
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "cri-docker");
 	config = path_join(dir, "daemon.json");
 	sock = path_join(dir, "d.sock");
 	prefix = path_join(dir, "kata");
@@ -139,7 +141,7 @@ static void tear_down(void)
 		(void)kill(server, SIGKILL);
 		(void)waitpid(server, NULL, 0);
 	}
-	OK(path_remove_tree(dir, &err));
+	scratch_remove(dir);
 	free(config);
 	free(sock);
 	free(prefix);
@@ -234,7 +236,7 @@ static void assert_config(const char *text)
 
 static const char *const texts[] = { "{\n  \"debug\": true\n}\n", NULL, "", " \n\n" };
 
-START_TEST(read_anew_and_undone)
+START_TEST(a_registration_is_read_and_undone)
 {
 	const char *text = texts[_i];
 
@@ -251,7 +253,7 @@ START_TEST(read_anew_and_undone)
 END_TEST
 
 /* An old docker does not understand the runtime: the file is as it was, and it is told again. */
-START_TEST(it_does_not_take_it)
+START_TEST(a_runtime_that_docker_does_not_take_is_undone)
 {
 	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
 	start(true);
@@ -264,7 +266,7 @@ START_TEST(it_does_not_take_it)
 END_TEST
 
 /* Before 23 docker takes the members, lists them, and cannot run one. */
-START_TEST(it_is_too_old)
+START_TEST(a_docker_that_is_too_old_is_refused)
 {
 	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
 	docker_version = "20.10.24+dfsg1";
@@ -278,7 +280,7 @@ START_TEST(it_is_too_old)
 END_TEST
 
 /* Of a prefix that was removed by hand: found in the file, and taken out while docker runs. */
-START_TEST(its_record_is_lost)
+START_TEST(a_runtime_without_a_record_is_found_in_the_file)
 {
 	struct cri_options o = options();
 	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
@@ -320,7 +322,7 @@ static const struct {
 	  "/var/snap/docker/current/config/daemon.json", NULL },
 };
 
-START_TEST(its_process_says_where)
+START_TEST(paths_come_from_the_command_line_of_dockerd)
 {
 	AUTO(strv) char **argv = strv_split(lines[_i].words, " ");
 	const struct process p = { .argv = argv };
@@ -346,7 +348,7 @@ static const struct {
 	{ "echo 'unable to configure' >&2; exit 1", E_CONFIG, "does not accept the current" },
 };
 
-START_TEST(it_checks_its_file)
+START_TEST(dockerd_checks_the_configuration)
 {
 	AUTO(str) char *binary = path_join(dir, "dockerd");
 	AUTO(str) char *script = str_fmt("#!/bin/sh\n%s\n", checks[_i].script);
@@ -380,7 +382,7 @@ static const char crio_says[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 				"[crio]\n[crio.runtime.runtimes.runc]\nruntime_path = \"\"\n"
 				"[crio.runtime.runtimes.kata]\nruntime_type = \"vm\"\n";
 
-START_TEST(crio_tells)
+START_TEST(crio_reports_its_runtimes)
 {
 	int listener = fd_unix_listen(sock, &err);
 	AUTO(strv) char **names = NULL;
@@ -409,21 +411,16 @@ int main(void)
 {
 	Suite *s = suite_create("cri_docker");
 	TCase *tc = tcase_create("docker");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, read_anew_and_undone, 0, ARRAY_LEN(texts));
-	tcase_add_test(tc, it_does_not_take_it);
-	tcase_add_test(tc, its_record_is_lost);
-	tcase_add_loop_test(tc, its_process_says_where, 0, ARRAY_LEN(lines));
-	tcase_add_loop_test(tc, it_checks_its_file, 0, ARRAY_LEN(checks));
-	tcase_add_test(tc, it_is_too_old);
-	tcase_add_test(tc, crio_tells);
+	tcase_add_loop_test(tc, a_registration_is_read_and_undone, 0, ARRAY_LEN(texts));
+	tcase_add_test(tc, a_runtime_that_docker_does_not_take_is_undone);
+	tcase_add_test(tc, a_runtime_without_a_record_is_found_in_the_file);
+	tcase_add_loop_test(tc, paths_come_from_the_command_line_of_dockerd, 0, ARRAY_LEN(lines));
+	tcase_add_loop_test(tc, dockerd_checks_the_configuration, 0, ARRAY_LEN(checks));
+	tcase_add_test(tc, a_docker_that_is_too_old_is_refused);
+	tcase_add_test(tc, crio_reports_its_runtimes);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cri/message.h: JSON to messages of the container runtime interface, and back. */
+
+#include "tests/unit/suite.h"
+
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/str.h"
@@ -166,8 +169,6 @@ int main(void)
 {
 	Suite *s = suite_create("cri_message");
 	TCase *tc = tcase_create("message");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, every_kind_of_field);
@@ -176,8 +177,5 @@ int main(void)
 	tcase_add_loop_test(tc, wrong_documents, 0, ARRAY_LEN(bad));
 	tcase_add_test(tc, calls);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* cri/stream.h with a streaming server that sends what the test wants. */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -232,8 +234,6 @@ int main(void)
 {
 	Suite *suite = suite_create("cri_stream");
 	TCase *tc = tcase_create("client");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_connection_has_a_deadline);
@@ -242,9 +242,5 @@ int main(void)
 	tcase_add_loop_test(tc, a_bad_server_is_an_error, 0, (int)ARRAY_LEN(bad));
 	tcase_add_test(tc, only_urls_of_streams_are_opened);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -4,7 +4,9 @@
  * that it is taken out again byte for byte, also around what an administrator wrote meanwhile, and
  * which manager is taken for being there.
  */
+
 #include "tests/unit/expect.h"
+#include "tests/unit/suite.h"
 
 #include "base/buf.h"
 #include "base/fd.h"
@@ -402,7 +404,7 @@ START_TEST(handlers_come_and_go)
 }
 END_TEST
 
-START_TEST(cri_is_off)
+START_TEST(a_containerd_without_cri_needs_no_registration)
 {
 	struct cri_options o = options();
 	AUTO(str) char *text = data("docker-containerd.toml");
@@ -457,7 +459,7 @@ static const struct {
 	{ "/etc/k0s/containerd.toml", "version = 2\n", E_UNSUPPORTED },
 };
 
-START_TEST(refused)
+START_TEST(configurations_that_cannot_be_edited_are_refused)
 {
 	struct cri_options o = options();
 
@@ -619,7 +621,7 @@ END_TEST
 
 /* A systemctl of ours notes what it is told; the manager answers all the time, from a process that
  * is not the one that was noted. */
-START_TEST(systemd_is_asked_to_forgive)
+START_TEST(failures_of_the_unit_are_reset_before_a_restart)
 {
 	AUTO(str) char *told = in_root("/told"), *sock = in_root("/s");
 	AUTO(str) char *script = str_fmt("#!/bin/sh\necho \"$@\" >>%s\n", told);
@@ -766,8 +768,6 @@ int main(void)
 {
 	Suite *s = suite_create("cri");
 	TCase *tc = tcase_create("cri");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, install_then_uninstall, 0, ARRAY_LEN(managers));
@@ -777,21 +777,19 @@ int main(void)
 	tcase_add_test(tc, block_edited_by_hand);
 	tcase_add_test(tc, template_is_extended);
 	tcase_add_test(tc, handlers_come_and_go);
-	tcase_add_test(tc, cri_is_off);
-	tcase_add_loop_test(tc, refused, 0, ARRAY_LEN(refusals));
+	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
+	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
+			    ARRAY_LEN(refusals));
 	tcase_add_loop_test(tc, bad_names, 0, ARRAY_LEN(names));
 	tcase_add_test(tc, bad_options);
 	tcase_add_test(tc, nothing_is_found);
 	tcase_add_test(tc, the_distribution_comes_first);
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
-	tcase_add_test(tc, systemd_is_asked_to_forgive);
+	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
 	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));
 	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
 	tcase_add_test(tc, versions);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

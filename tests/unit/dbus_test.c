@@ -4,6 +4,9 @@
  * table says what it does, including invalid messages.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -22,12 +25,12 @@
 
 enum { PATIENCE_MS = 20000, SHORT_MS = 300 };
 
-static char dir[] = "/tmp/dbus_test.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char socket_path[64];
 
 static void setup(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "dbus");
 	(void)str_print(socket_path, sizeof(socket_path), "%s/private", dir);
 }
 
@@ -35,7 +38,6 @@ static void teardown(void)
 {
 	(void)unlink(socket_path);
 	(void)rmdir(dir);
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
 }
 
 /* --- messages of the peer --- */
@@ -729,8 +731,6 @@ int main(void)
 {
 	Suite *suite = suite_create("dbus");
 	TCase *tc = tcase_create("dbus");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 90);
@@ -743,9 +743,5 @@ int main(void)
 	tcase_add_test(tc, a_call_is_as_the_specification_says);
 	tcase_add_test(tc, a_call_that_is_too_long_is_none);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the doctor finds on nodes that lack something, and what he says to do about it. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -20,13 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/doctor-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static struct diagnosis d;
 
 /* Mounts of a test are its own and end with it. */
 static void set_up(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "doctor");
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	d = (struct diagnosis)DIAGNOSIS_INIT;
@@ -34,11 +37,9 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	struct err ignored = ERR_INIT;
-
 	diagnosis_release(&d);
 	(void)umount2(dir, MNT_DETACH);
-	(void)!path_remove_tree(dir, &ignored);
+	scratch_remove(dir);
 }
 
 static const struct finding *examine(const struct doctor_options *more, const char *name)
@@ -67,7 +68,7 @@ static void mount_small(unsigned long flags, const char *options)
 	ck_assert_int_eq(mount("none", dir, "tmpfs", flags, options), 0);
 }
 
-START_TEST(the_useful_comes_first)
+START_TEST(a_missing_vmm_is_the_first_finding)
 {
 	const struct finding *f = examine(&(struct doctor_options){ .vmm = "/nowhere/qemu" },
 					  "vmm");
@@ -82,7 +83,7 @@ START_TEST(the_useful_comes_first)
 }
 END_TEST
 
-START_TEST(virtiofsd_can_be_done_without)
+START_TEST(a_missing_virtiofsd_is_a_warning)
 {
 	const struct finding *f = examine(
 		&(struct doctor_options){ .vmm = "/bin/true", .virtiofsd = "/nowhere/virtiofsd" },
@@ -127,7 +128,7 @@ START_TEST(a_release_brings_the_vmm)
 }
 END_TEST
 
-START_TEST(room)
+START_TEST(a_full_file_system_is_found)
 {
 	const struct doctor_options below = { .prefix = "/tmp/not/there/yet" };
 	const struct finding *f = examine(&below, "space");
@@ -182,7 +183,7 @@ static void await(pid_t pid, const char *name)
 	} while (!str_ends(exe, name) && !deadline_passed(end));
 }
 
-START_TEST(two_managers_are_one_too_many)
+START_TEST(two_running_managers_are_found)
 {
 	pid_t pids[] = { stand_in("containerd"), stand_in("crio") };
 	const struct finding *f;
@@ -205,7 +206,7 @@ START_TEST(two_managers_are_one_too_many)
 }
 END_TEST
 
-START_TEST(no_kvm)
+START_TEST(a_missing_or_broken_kvm_is_found)
 {
 	const struct finding *f;
 
@@ -234,7 +235,7 @@ START_TEST(no_kvm)
 }
 END_TEST
 
-START_TEST(no_key)
+START_TEST(a_node_without_a_key_is_told_how_to_get_one)
 {
 	const struct finding *f = examine(&(struct doctor_options){ .prefix = NULL }, "trust");
 
@@ -247,8 +248,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_doctor");
 	TCase *t = tcase_create("doctor");
-	SRunner *r;
-	int failed;
 
 	if (geteuid() != 0) {
 		(void)puts("skipped: deploy_doctor_test: it needs root, to mount");
@@ -256,17 +255,13 @@ int main(void)
 	}
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_set_timeout(t, 120);
-	tcase_add_test(t, the_useful_comes_first);
-	tcase_add_test(t, virtiofsd_can_be_done_without);
+	tcase_add_test(t, a_missing_vmm_is_the_first_finding);
+	tcase_add_test(t, a_missing_virtiofsd_is_a_warning);
 	tcase_add_test(t, a_release_brings_the_vmm);
-	tcase_add_test(t, room);
-	tcase_add_test(t, two_managers_are_one_too_many);
-	tcase_add_test(t, no_kvm);
-	tcase_add_test(t, no_key);
+	tcase_add_test(t, a_full_file_system_is_found);
+	tcase_add_test(t, two_running_managers_are_found);
+	tcase_add_test(t, a_missing_or_broken_kvm_is_found);
+	tcase_add_test(t, a_node_without_a_key_is_told_how_to_get_one);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

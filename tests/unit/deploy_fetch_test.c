@@ -16,6 +16,8 @@
 #include "deploy/fetch/fetch-internal.h"
 #include "deploy/release/build.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/tar_lab.h"
 #include "tests/unit/web_lab.h"
 
@@ -35,7 +37,7 @@
 
 enum { BIG = 400000, NOISE = 5000 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 static struct web web;
 static struct release old, now;
@@ -56,13 +58,7 @@ static const char *in(const char *name)
 
 static void put(const char *name, const void *data, size_t len)
 {
-	AUTO(str) char *path = xstrdup(in(name));
-	AUTO(str) char *parent = xstrdup(path);
-
-	*strrchr(parent, '/') = '\0';
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0755, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, 0755);
 }
 
 static void noise(unsigned char *to, size_t len, uint32_t seed)
@@ -133,8 +129,7 @@ static void setup(void)
 	web.pid = writer = -1;
 	(void)unsetenv("http_proxy");
 	(void)unsetenv("all_proxy");
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-fetch-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "fetch");
 	put("components.yaml", components, strlen(components));
 	make_tree("t1", 1);
 	make_tree("t2", 2);
@@ -151,8 +146,6 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	web_stop(&web);
 	if (writer > 0)
 		(void)waitpid(writer, NULL, 0);
@@ -161,7 +154,7 @@ static void teardown(void)
 	release_release(&old);
 	release_release(&now);
 	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 /* --- sources --- */
@@ -395,8 +388,8 @@ static void damage(const char *name, size_t at)
 	ck_assert_int_eq((int)pwrite(fd, &byte, 1, (off_t)at), 1);
 }
 
-/* A patch that is gone, damaged, or makes something else: then it is the blob. */
-START_TEST(without_patches_the_blob_does)
+/* The patch is missing, damaged, or makes another file. */
+START_TEST(a_bad_patch_is_replaced_by_the_blob)
 {
 	AUTO(source) struct source *s = open_way(_i % 2 ? BY_DIRECTORY : BY_HTTP);
 	AUTO(str) char *patch = NULL;
@@ -470,7 +463,7 @@ END_TEST
 
 /* --- broken runs --- */
 
-START_TEST(a_broken_run_is_gone_on_with)
+START_TEST(an_interrupted_download_is_resumed)
 {
 	AUTO(source) struct source *s = open_way(BY_HTTP);
 	struct release_component *c = release_component(&now, "guest") == &now.components.v[0]
@@ -505,8 +498,8 @@ START_TEST(a_broken_run_is_gone_on_with)
 }
 END_TEST
 
-/* A run that fails leaves what it has, with its tags; the next one needs the rest only. */
-START_TEST(a_failed_run_leaves_what_it_has)
+/* With their entity tags; the next run fetches the rest only. */
+START_TEST(a_failed_run_keeps_what_it_has_fetched)
 {
 	AUTO(str) char *cut = web_url(&web, "cut"), *good = web_url(&web, "ok");
 	struct source *s = open_one(cut);
@@ -541,7 +534,7 @@ static bool is_half_there(const struct release_component *c)
 
 /* Killed in the middle of a download, at a server that hangs. No child stays, and the next run goes
  * on where it was. */
-START_TEST(a_killed_run_is_gone_on_with)
+START_TEST(a_killed_run_is_resumed)
 {
 	AUTO(str) char *hang = web_url(&web, "hang"), *good = web_url(&web, "ok");
 	struct deadline deadline = deadline_in(30000);
@@ -594,7 +587,7 @@ START_TEST(a_cache_that_others_can_write_is_not_used)
 }
 END_TEST
 
-START_TEST(one_at_a_time_has_the_cache)
+START_TEST(the_cache_has_one_user_at_a_time)
 {
 	AUTO(str) char *path = xstrdup(in("var/new/cache"));
 	struct cache one = { xstrdup(path), -1, NULL }, other = { xstrdup(path), -1, NULL };
@@ -624,8 +617,8 @@ static bool mount_small(const char *name)
 	return true;
 }
 
-/* Of the cache; of staging, by blobs and by patches: never a reason to try something else. */
-START_TEST(a_full_disk_is_told)
+/* The disk of the cache; of staging, for blobs and for patches. No other mirror is tried. */
+START_TEST(a_full_disk_is_an_error_of_its_own)
 {
 	static const char *const places[] = { "cache", "staging", "staging" };
 	struct source *s;
@@ -710,7 +703,7 @@ START_TEST(an_archive_is_known_by_its_names)
 }
 END_TEST
 
-START_TEST(what_is_no_source_is_refused)
+START_TEST(locations_that_are_no_source_are_refused)
 {
 	static const struct {
 		const char *release, *other;
@@ -807,7 +800,7 @@ START_TEST(a_dead_mirror_is_passed_over)
 }
 END_TEST
 
-/* All of one release's documents are those of one mirror, also when that fails in between. */
+/* Also if that mirror fails between two documents. */
 START_TEST(documents_come_from_one_mirror)
 {
 	AUTO(str) char *one = web_url(&web, "plain"), *two = web_url(&web, "ok");
@@ -832,7 +825,7 @@ START_TEST(documents_come_from_one_mirror)
 }
 END_TEST
 
-/* A file of a release's directory that is none. */
+/* In the place of a document: a FIFO, a link, and others. */
 START_TEST(a_directory_may_be_hostile)
 {
 	AUTO(source) struct source *s = open_way(BY_DIRECTORY);
@@ -1009,8 +1002,8 @@ START_TEST(what_was_fetched_can_be_laid_down)
 }
 END_TEST
 
-/* A blob whose digest is right and whose contents are not what the manifest lists. They are hashed
- * by who adopts them: nothing is laid down. */
+/* The digest of the blob is right, but not those of its files, which the engine computes before it
+ * lays anything down. */
 START_TEST(a_signed_blob_with_other_contents_is_refused)
 {
 	AUTO(source) struct source *s = open_way(_i ? BY_DIRECTORY : BY_HTTP);
@@ -1049,7 +1042,7 @@ static void on_progress(void *arg, const char *phase, uint64_t done, uint64_t to
 		p->unpacked = done;
 }
 
-START_TEST(progress_is_told)
+START_TEST(progress_counts_every_byte)
 {
 	AUTO(source) struct source *s = open_way(BY_HTTP);
 	struct progress_seen seen = { 0 };
@@ -1068,27 +1061,25 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_fetch");
 	TCase *t = tcase_create("deploy_fetch");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, a_release_comes_every_way, 0, WAYS);
 	tcase_add_loop_test(t, only_what_is_missing_comes, 0, 2);
 	tcase_add_test(t, nothing_missing_costs_nothing);
-	tcase_add_loop_test(t, without_patches_the_blob_does, 0, 6);
+	tcase_add_loop_test(t, a_bad_patch_is_replaced_by_the_blob, 0, 6);
 	tcase_add_loop_test(t, a_wrong_blob_is_refused, 0, 7);
 	tcase_add_loop_test(t, a_signed_blob_with_other_contents_is_refused, 0, 2);
 	tcase_add_loop_test(t, a_bomb_is_refused, 0, 2);
-	tcase_add_loop_test(t, a_broken_run_is_gone_on_with, 0, 2);
-	tcase_add_test(t, a_failed_run_leaves_what_it_has);
-	tcase_add_test(t, a_killed_run_is_gone_on_with);
+	tcase_add_loop_test(t, an_interrupted_download_is_resumed, 0, 2);
+	tcase_add_test(t, a_failed_run_keeps_what_it_has_fetched);
+	tcase_add_test(t, a_killed_run_is_resumed);
 	tcase_add_loop_test(t, a_cache_that_others_can_write_is_not_used, 0, 3);
-	tcase_add_test(t, one_at_a_time_has_the_cache);
-	tcase_add_loop_test(t, a_full_disk_is_told, 0, 3);
+	tcase_add_test(t, the_cache_has_one_user_at_a_time);
+	tcase_add_loop_test(t, a_full_disk_is_an_error_of_its_own, 0, 3);
 	tcase_add_loop_test(t, a_signal_ends_it, 0, 2);
 	tcase_add_test(t, an_archive_is_known_by_its_names);
-	tcase_add_loop_test(t, what_is_no_source_is_refused, 0, 10);
+	tcase_add_loop_test(t, locations_that_are_no_source_are_refused, 0, 10);
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);
 	tcase_add_test(t, a_mirror_can_be_distrusted);
 	tcase_add_loop_test(t, a_dead_mirror_is_passed_over, 0, 10);
@@ -1099,11 +1090,7 @@ int main(void)
 	tcase_add_loop_test(t, a_bad_copy_is_no_release, 0, 2);
 	tcase_add_test(t, an_older_copy_stays_until_the_new_one_is_there);
 	tcase_add_loop_test(t, what_was_fetched_can_be_laid_down, 0, 2);
-	tcase_add_test(t, progress_is_told);
+	tcase_add_test(t, progress_counts_every_byte);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

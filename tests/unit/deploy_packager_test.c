@@ -4,6 +4,9 @@
  * do; its output and its exit status are what counts.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -23,24 +26,18 @@
 
 enum { OUTPUT_MAX = 1 << 20 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 static void put(const char *name, const char *text, mode_t mode)
 {
-	AUTO(str) char *path = path_join(dir, name), *parent = xstrdup(path);
-
-	*strrchr(parent, '/') = '\0';
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), mode, &err) == 0,
-		      "%s", err.msg);
+	scratch_write(dir, name, text, strlen(text), mode);
 }
 
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-packager-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "packager");
 	put("t/bin/shim", "#!shim\n", 0755);
 	put("c.yaml",
 	    "components:\n  - {name: all, text: all of it, required: true, paths: [bin]}\n"
@@ -51,9 +48,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 /* The child: in dir, with a session of its own and so without a terminal, or with tty as one. */
@@ -243,7 +238,7 @@ START_TEST(keys_are_shown_and_never_overwritten)
 }
 END_TEST
 
-START_TEST(what_is_typed_wrong_is_told)
+START_TEST(wrong_command_lines_are_refused)
 {
 	static const struct {
 		const char *line;
@@ -293,7 +288,7 @@ START_TEST(what_is_typed_wrong_is_told)
 }
 END_TEST
 
-START_TEST(help_is_given)
+START_TEST(every_verb_has_help)
 {
 	static const char *const lines[] = { "release --help", "release build --help",
 					     "keys --help", "keys generate -h" };
@@ -357,8 +352,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_packager");
 	TCase *t = tcase_create("deploy_packager");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -366,13 +359,9 @@ int main(void)
 	tcase_add_test(t, releases_are_compared);
 	tcase_add_test(t, channels_and_roots_go_on_from_the_last);
 	tcase_add_test(t, keys_are_shown_and_never_overwritten);
-	tcase_add_loop_test(t, what_is_typed_wrong_is_told, 0, 36);
-	tcase_add_loop_test(t, help_is_given, 0, 4);
+	tcase_add_loop_test(t, wrong_command_lines_are_refused, 0, 36);
+	tcase_add_loop_test(t, every_verb_has_help, 0, 4);
 	tcase_add_loop_test(t, a_pass_phrase_is_asked_without_echo, 0, 2);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

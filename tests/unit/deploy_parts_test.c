@@ -2,6 +2,8 @@
 /* deploy/: what needs no file system: layouts, verdicts, install.json, plans, the journal's text.
  */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -13,7 +15,6 @@
 #include "deploy/store/layout.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -93,7 +94,7 @@ START_TEST(entries_do_not_collide)
 }
 END_TEST
 
-START_TEST(modes_digests_and_versions_are_held)
+START_TEST(wrong_modes_digests_and_versions_are_refused)
 {
 	struct err err = ERR_INIT;
 	struct entry e = a_file("bin/a");
@@ -143,7 +144,7 @@ START_TEST(a_layout_survives_its_text)
 }
 END_TEST
 
-START_TEST(verdicts)
+START_TEST(a_configuration_file_is_taken_kept_or_parked)
 {
 	static const struct {
 		const char *shipped, *disk, *fresh;
@@ -353,15 +354,13 @@ int main(void)
 {
 	Suite *suite = suite_create("deploy parts");
 	TCase *tc = tcase_create("deploy parts");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, harmful_paths_are_refused, 0, 17);
 	tcase_add_loop_test(tc, links_stay_inside, 0, 8);
 	tcase_add_loop_test(tc, entries_do_not_collide, 0, 6);
-	tcase_add_loop_test(tc, modes_digests_and_versions_are_held, 0, 4);
+	tcase_add_loop_test(tc, wrong_modes_digests_and_versions_are_refused, 0, 4);
 	tcase_add_test(tc, a_layout_survives_its_text);
-	tcase_add_loop_test(tc, verdicts, 0, 14);
+	tcase_add_loop_test(tc, a_configuration_file_is_taken_kept_or_parked, 0, 14);
 	tcase_add_test(tc, install_json_survives_its_text);
 	tcase_add_loop_test(tc, a_wrong_install_json_is_refused, 0, 7);
 	tcase_add_test(tc, a_journal_survives_its_text);
@@ -370,9 +369,5 @@ int main(void)
 	tcase_add_loop_test(tc, bad_actions_are_refused, 0, 13);
 	tcase_add_test(tc, a_plan_can_be_read);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -4,6 +4,9 @@
  * zstd and minisign understand it; what is wrong with a tree or a release is noticed.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "archive/walk.h"
 #include "base/deadline.h"
 #include "base/file.h"
@@ -61,7 +64,7 @@ static const char sources[] = "sources:\n"
 			      "    sha256: \"" SOURCE_SUM "\"\n"
 			      "    linked: true\n";
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 /* dir/NAME; lives until the next test. */
@@ -78,13 +81,7 @@ static const char *in(const char *name)
 
 static void put_bytes(const char *name, const void *data, size_t len, mode_t mode)
 {
-	AUTO(str) char *path = xstrdup(in(name));
-	AUTO(str) char *parent = xstrdup(path);
-
-	*strrchr(parent, '/') = '\0';
-	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, mode, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, mode);
 }
 
 static void put(const char *name, const char *text, mode_t mode)
@@ -100,17 +97,14 @@ static void get(const char *name, struct buf *out)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-build-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "build");
 	ck_assert_int_eq(chmod(dir, 0777), 0);
 	put("components.yaml", components, 0644);
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 /* Bytes that do not compress, and are the same each time. */
@@ -276,7 +270,7 @@ static void build_as_other(const char *tree, const char *out, const char *old)
 	ck_assert_int_eq(status, 0);
 }
 
-START_TEST(whoever_builds_it_it_is_the_same)
+START_TEST(a_release_is_the_same_whoever_builds_it)
 {
 	AUTO(strv) char **old = NULL;
 	AUTO(release) struct release r = RELEASE_INIT;
@@ -361,7 +355,7 @@ START_TEST(a_patch_can_be_for_two_files)
 }
 END_TEST
 
-START_TEST(a_difference_is_told)
+START_TEST(differences_of_releases_are_listed)
 {
 	AUTO(release) struct release a = RELEASE_INIT, b = RELEASE_INIT;
 	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
@@ -806,7 +800,7 @@ START_TEST(a_bill_of_materials_keeps_the_rules)
 END_TEST
 
 /* What went into a component is in the SBOM and in the provenance, by digest. */
-START_TEST(what_it_was_made_from_is_told)
+START_TEST(sources_are_listed_by_digest)
 {
 	static const char *const bill[] = { "\"name\": \"linux\"",
 					    "\"licenseDeclared\": \"GPL-2.0-only\"",
@@ -835,7 +829,7 @@ static int no_item(void *arg, const struct archive_item *item, struct err *e)
 	return 0;
 }
 
-START_TEST(what_is_no_archive_is_refused)
+START_TEST(a_file_that_is_no_archive_is_refused)
 {
 	struct archive_visitor v = { no_item, NULL, NULL, NULL };
 
@@ -896,18 +890,16 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_release_build");
 	TCase *t = tcase_create("deploy_release_build");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_release_is_what_the_tree_was);
 	tcase_add_test(t, a_blob_is_a_plain_archive);
-	tcase_add_test(t, what_it_was_made_from_is_told);
-	tcase_add_test(t, whoever_builds_it_it_is_the_same);
+	tcase_add_test(t, sources_are_listed_by_digest);
+	tcase_add_test(t, a_release_is_the_same_whoever_builds_it);
 	tcase_add_test(t, a_patch_makes_the_new_file);
 	tcase_add_test(t, a_patch_can_be_for_two_files);
-	tcase_add_test(t, a_difference_is_told);
+	tcase_add_test(t, differences_of_releases_are_listed);
 	tcase_add_loop_test(t, a_tree_that_is_wrong_is_refused, 0, ARRAY_LEN(wrong_trees));
 	tcase_add_test(t, the_time_comes_from_the_environment);
 	tcase_add_test(t, signatures_stand_side_by_side);
@@ -915,12 +907,8 @@ int main(void)
 	tcase_add_test(t, each_blob_must_be_a_subject);
 	tcase_add_loop_test(t, a_blob_with_other_contents_is_noticed, 0, 4);
 	tcase_add_loop_test(t, a_bill_of_materials_keeps_the_rules, 0, 23);
-	tcase_add_loop_test(t, what_is_no_archive_is_refused, 0, 2);
+	tcase_add_loop_test(t, a_file_that_is_no_archive_is_refused, 0, 2);
 	tcase_add_test(t, our_components_own_what_is_installed);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -6,6 +6,7 @@
 #include "deploy/release/release.h"
 #include "deploy/release/stamp.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -395,8 +396,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_release");
 	TCase *t = tcase_create("deploy_release");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -411,9 +410,5 @@ int main(void)
 	tcase_add_loop_test(t, moments_have_one_form, 0, 11);
 	tcase_add_test(t, a_large_release_is_cheap);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

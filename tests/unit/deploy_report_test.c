@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What shall be on a node (deploy/report/wish.c), and numbers of the pace. The rest: tests/report. */
 
+#include "tests/unit/suite.h"
+
 #include "base/str.h"
 #include "deploy/report/report-internal.h"
 
@@ -87,7 +89,7 @@ static const struct {
 	  false },
 };
 
-START_TEST(patches)
+START_TEST(a_patch_has_only_the_labels_that_differ)
 {
 	AUTO(json) struct json *node = parsed(wishes[_i].node), *patch = NULL;
 	struct wish w = { .instance = "default",
@@ -122,7 +124,7 @@ static const struct {
 	{ TAINTS(TAINT("other", "y", "NoExecute")), NULL, false },
 };
 
-START_TEST(startup_taints)
+START_TEST(startup_taints_are_removed)
 {
 	AUTO(json) struct json *node = parsed(taints[_i].node), *patch = NULL;
 	struct wish w = { .instance = "default",
@@ -141,7 +143,7 @@ END_TEST
 	"\"" status "\",\"reason\":\"" reason "\",\"message\":\"" message                       \
 	"\",\"lastTransitionTime\":\"then\"}]}}"
 
-START_TEST(a_condition)
+START_TEST(a_condition_is_patched_when_it_changes)
 {
 	static const struct {
 		const char *node;
@@ -178,7 +180,7 @@ START_TEST(a_condition)
 }
 END_TEST
 
-START_TEST(limits)
+START_TEST(limits_are_numbers_or_percentages)
 {
 	static const struct {
 		const char *text;
@@ -225,7 +227,7 @@ START_TEST(rounds_are_limited)
 }
 END_TEST
 
-START_TEST(options)
+START_TEST(wrong_options_are_refused)
 {
 	static const char *const good[] = { "a", "a.b/c:NoSchedule", "a=b:NoExecute", "a=b", NULL };
 	static const char *const bad[] = { "", ":NoSchedule", "a:Never", "a b", "=b" };
@@ -258,20 +260,14 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_report");
 	TCase *t = tcase_create("wish");
-	SRunner *r;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, NULL);
-	tcase_add_loop_test(t, patches, 0, (int)ARRAY_LEN(wishes));
-	tcase_add_loop_test(t, startup_taints, 0, (int)ARRAY_LEN(taints));
-	tcase_add_test(t, a_condition);
-	tcase_add_test(t, limits);
-	tcase_add_test(t, options);
+	tcase_add_loop_test(t, a_patch_has_only_the_labels_that_differ, 0, (int)ARRAY_LEN(wishes));
+	tcase_add_loop_test(t, startup_taints_are_removed, 0, (int)ARRAY_LEN(taints));
+	tcase_add_test(t, a_condition_is_patched_when_it_changes);
+	tcase_add_test(t, limits_are_numbers_or_percentages);
+	tcase_add_test(t, wrong_options_are_refused);
 	tcase_add_test(t, rounds_are_limited);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -4,6 +4,9 @@
  * recovery goes on, from the journal alone, and restarts nothing twice, forward or back.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/file.h"
@@ -24,7 +27,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/deploy-resume-test.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *prefix, *lock, *config, *happened;
 
 /* Where the process is killed, and what fails: a word of what is written down below. */
@@ -32,8 +35,7 @@ static const char *dies_at, *fails_at;
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "deploy-resume");
 	prefix = path_join(dir, "kata");
 	lock = path_join(dir, "lock");
 	config = path_join(dir, "config.toml");
@@ -45,9 +47,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	free(prefix);
 	free(lock);
 	free(config);
@@ -210,7 +210,7 @@ static void recovered(bool installed, const char *contents, const char *story)
 		ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err), 0);
 }
 
-START_TEST(the_restart_that_ends_us_is_not_repeated)
+START_TEST(a_restart_that_ends_the_process_is_not_repeated)
 {
 	write_before();
 	ck_assert(dies('i', "restart", NULL));
@@ -218,7 +218,7 @@ START_TEST(the_restart_that_ends_us_is_not_repeated)
 }
 END_TEST
 
-START_TEST(what_ends_us_twice_still_ends)
+START_TEST(a_recovery_that_is_killed_twice_finishes)
 {
 	write_before();
 	ck_assert(dies('i', "restart", NULL));
@@ -228,7 +228,7 @@ START_TEST(what_ends_us_twice_still_ends)
 }
 END_TEST
 
-START_TEST(what_cannot_go_on_is_undone)
+START_TEST(a_recovery_that_cannot_go_on_is_undone)
 {
 	write_before();
 	ck_assert(dies('i', "restart", NULL));
@@ -238,7 +238,7 @@ START_TEST(what_cannot_go_on_is_undone)
 END_TEST
 
 /* The undo restarts it too, which ends that process; the next knows. */
-START_TEST(an_undo_that_ends_us_knows_since_when)
+START_TEST(an_undo_that_ends_the_process_is_not_repeated)
 {
 	write_before();
 	ck_assert(dies('i', "restart", NULL));
@@ -247,7 +247,7 @@ START_TEST(an_undo_that_ends_us_knows_since_when)
 }
 END_TEST
 
-START_TEST(an_uninstall_goes_on_too)
+START_TEST(an_uninstall_that_was_killed_is_finished)
 {
 	struct err err = ERR_INIT;
 
@@ -260,7 +260,7 @@ START_TEST(an_uninstall_goes_on_too)
 END_TEST
 
 /* Where nothing but a crash ends it, it is undone. */
-START_TEST(others_are_undone)
+START_TEST(a_change_without_resume_is_undone)
 {
 	struct child child = CHILD_NONE;
 	struct err err = ERR_INIT;
@@ -283,21 +283,15 @@ int main(void)
 {
 	Suite *suite = suite_create("deploy_resume");
 	TCase *tc = tcase_create("resume");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
-	tcase_add_test(tc, the_restart_that_ends_us_is_not_repeated);
-	tcase_add_test(tc, what_ends_us_twice_still_ends);
-	tcase_add_test(tc, what_cannot_go_on_is_undone);
-	tcase_add_test(tc, an_undo_that_ends_us_knows_since_when);
-	tcase_add_test(tc, an_uninstall_goes_on_too);
-	tcase_add_test(tc, others_are_undone);
+	tcase_add_test(tc, a_restart_that_ends_the_process_is_not_repeated);
+	tcase_add_test(tc, a_recovery_that_is_killed_twice_finishes);
+	tcase_add_test(tc, a_recovery_that_cannot_go_on_is_undone);
+	tcase_add_test(tc, an_undo_that_ends_the_process_is_not_repeated);
+	tcase_add_test(tc, an_uninstall_that_was_killed_is_finished);
+	tcase_add_test(tc, a_change_without_resume_is_undone);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

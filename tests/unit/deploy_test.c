@@ -2,6 +2,9 @@
 /* deploy/: the verbs on a prefix in a temporary directory: what is refused, kept, parked, undone.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -29,7 +32,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/deploy-test.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *prefix, *lock;
 
 static char *at(const char *path)
@@ -39,8 +42,7 @@ static char *at(const char *path)
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "deploy");
 	prefix = at("kata");
 	lock = at("lock");
 	(void)umask(022);
@@ -49,9 +51,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	free(prefix);
 	free(lock);
 }
@@ -248,7 +248,7 @@ START_TEST(who_waits_for_another_writer_can_be_interrupted)
 }
 END_TEST
 
-START_TEST(what_is_not_ours_is_in_the_way)
+START_TEST(foreign_files_in_the_prefix_are_refused)
 {
 	static const char *const names[] = { "kata/bin", "kata/current", "kata/share" };
 	AUTO(str) char *full = at(names[_i]);
@@ -267,7 +267,7 @@ START_TEST(what_is_not_ours_is_in_the_way)
 END_TEST
 
 /* Nothing that is staged is believed. */
-START_TEST(staged_files_are_held_to_the_release)
+START_TEST(staged_files_that_differ_from_the_release_are_refused)
 {
 	AUTO(layout) struct layout l = LAYOUT_INIT;
 	AUTO(deploy) struct deploy *d = NULL;
@@ -297,7 +297,7 @@ START_TEST(staged_files_are_held_to_the_release)
 }
 END_TEST
 
-START_TEST(edits_survive_everything)
+START_TEST(edited_configuration_survives_every_verb)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 
@@ -364,7 +364,7 @@ START_TEST(gc_keeps_what_is_in_use)
 }
 END_TEST
 
-START_TEST(rollback_needs_somewhere_to_go)
+START_TEST(a_rollback_without_a_previous_generation_is_refused)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 
@@ -1121,8 +1121,6 @@ int main(void)
 {
 	Suite *suite = suite_create("deploy");
 	TCase *tc = tcase_create("deploy");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_release_is_laid_down);
@@ -1131,12 +1129,12 @@ int main(void)
 	tcase_add_test(tc, one_writer_at_a_time);
 	tcase_add_test(tc, another_writer_is_waited_for);
 	tcase_add_test(tc, who_waits_for_another_writer_can_be_interrupted);
-	tcase_add_loop_test(tc, what_is_not_ours_is_in_the_way, 0, 3);
-	tcase_add_loop_test(tc, staged_files_are_held_to_the_release, 0, 6);
-	tcase_add_test(tc, edits_survive_everything);
+	tcase_add_loop_test(tc, foreign_files_in_the_prefix_are_refused, 0, 3);
+	tcase_add_loop_test(tc, staged_files_that_differ_from_the_release_are_refused, 0, 6);
+	tcase_add_test(tc, edited_configuration_survives_every_verb);
 	tcase_add_loop_test(tc, the_prefix_goes_if_it_was_ours, 0, 2);
 	tcase_add_test(tc, gc_keeps_what_is_in_use);
-	tcase_add_test(tc, rollback_needs_somewhere_to_go);
+	tcase_add_test(tc, a_rollback_without_a_previous_generation_is_refused);
 	tcase_add_test(tc, damage_is_found_and_repaired);
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
 	tcase_add_loop_test(tc, steps_around_files, 0, 2);
@@ -1161,9 +1159,5 @@ int main(void)
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
 	tcase_add_test(tc, a_link_that_cannot_be_read_is_an_error);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

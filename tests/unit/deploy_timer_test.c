@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a node that upgrades itself remembers. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -12,14 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/kata-timer-XXXXXX";
+static char dir[SCRATCH_DIR];
 static int state = -1;
 static struct err err;
 
 static void set_up(void)
 {
 	err = (struct err)ERR_INIT;
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "timer");
 	state = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(state, 0);
 }
@@ -40,7 +43,7 @@ static const char *digest(unsigned n)
 	return text;
 }
 
-START_TEST(what_is_held_is_remembered)
+START_TEST(releases_that_are_held_are_remembered)
 {
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT, again = TIMER_PAST_INIT;
 
@@ -97,7 +100,7 @@ static const char *const damaged[] = {
 };
 
 /* Else what is held would be tried again. */
-START_TEST(a_damaged_past_is_an_error)
+START_TEST(a_damaged_file_is_an_error)
 {
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
 
@@ -113,17 +116,12 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_timer");
 	TCase *t = tcase_create("past");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_test(t, what_is_held_is_remembered);
+	tcase_add_test(t, releases_that_are_held_are_remembered);
 	tcase_add_test(t, only_the_newest_are_held);
-	tcase_add_loop_test(t, a_damaged_past_is_an_error, 0,
+	tcase_add_loop_test(t, a_damaged_file_is_an_error, 0,
 			    (int)(sizeof(damaged) / sizeof(damaged[0])));
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -4,6 +4,9 @@
  * are made here; times count from a build time that the test names, so no clock is looked at.
  */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -28,7 +31,7 @@
 
 enum { PEOPLE = 4 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 static struct minisig_secret people[PEOPLE];
 static char *public[PEOPLE]; /* paths */
@@ -47,10 +50,7 @@ uint64_t trust_build_time(void)
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0600, &err) == 0,
-		      "%s", err.msg);
+	scratch_write(dir, name, text, strlen(text), 0600);
 }
 
 static void key_text(unsigned who, struct buf *to)
@@ -77,8 +77,7 @@ static void setup(void)
 	AUTO(str) char *path = NULL;
 
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-trust-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "trust");
 	path = path_join(dir, "state");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -97,12 +96,10 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	for (unsigned i = 0; i < PEOPLE; i++)
 		free(public[i]);
 	(void)close(state);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static struct trust *opened(const struct trust_options *o)
@@ -1027,8 +1024,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_trust");
 	TCase *t = tcase_create("deploy_trust");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, without_a_key_nothing_is_trusted, 0, 2);
@@ -1067,9 +1062,5 @@ int main(void)
 	tcase_add_test(t, a_threshold_is_remembered_with_the_keys);
 	tcase_add_test(t, a_root_replaces_remembered_keys);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

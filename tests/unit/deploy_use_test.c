@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Who uses a generation: real processes, and bundles as containerd lays them down. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -20,7 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static char *prefix;
 static struct err err;
 static struct child child;
@@ -29,17 +32,14 @@ static void set_up(void)
 {
 	err_clear(&err);
 	child = CHILD_NONE;
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-use-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "use");
 	prefix = path_join(dir, "kata");
 }
 
 static void tear_down(void)
 {
-	struct err ignored = ERR_INIT;
-
 	spawn_kill(&child);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 	free(prefix);
 }
 
@@ -249,8 +249,6 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_use");
 	TCase *t = tcase_create("use");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
@@ -264,9 +262,5 @@ int main(void)
 	tcase_add_test(t, a_shim_says_whose_it_is);
 	tcase_add_test(t, a_bundle_uses_its_shim);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

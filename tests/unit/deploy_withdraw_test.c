@@ -7,9 +7,9 @@
 #include "base/str.h"
 #include "deploy/report/withdraw.h"
 #include "tests/unit/kube_lab.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct api api;
@@ -62,7 +62,7 @@ static void teardown(void)
 
 static const struct said made = { .asked = LEASES, .status = 201, .body = "{\"metadata\":{}}" };
 
-START_TEST(nodes_that_do_it)
+START_TEST(nodes_that_uninstall_are_waited_for)
 {
 	struct said said[] = {
 		made,
@@ -88,7 +88,7 @@ START_TEST(nodes_that_do_it)
 END_TEST
 
 /* It got its label after it was asked. */
-START_TEST(a_node_that_has_just_begun)
+START_TEST(a_node_that_appears_later_is_waited_for)
 {
 	struct said said[] = {
 		made,
@@ -107,7 +107,7 @@ START_TEST(a_node_that_has_just_begun)
 }
 END_TEST
 
-START_TEST(nodes_that_do_not_are_named)
+START_TEST(nodes_that_do_not_uninstall_are_named)
 {
 	struct said said[] = {
 		made,
@@ -195,7 +195,7 @@ END_TEST
 #define BARE            ",\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":true}]}"
 #define ODD_ONES        NUMBER "," TEXT "," ODD("c", MIXED) "," ODD("d", BARE) "," ODD("e", "")
 
-START_TEST(node_objects_that_are_none)
+START_TEST(malformed_nodes_are_survived)
 {
 	struct said said[] = {
 		made,
@@ -215,7 +215,7 @@ START_TEST(node_objects_that_are_none)
 END_TEST
 
 /* The request belongs to the DaemonSet, and one of an attempt before is as good. */
-START_TEST(the_request)
+START_TEST(the_request_is_a_lease_of_the_daemonset)
 {
 	static const struct said said[] = {
 		{ .asked = "GET /apis/apps/v1/namespaces/kata/daemonsets/lab ",
@@ -262,7 +262,7 @@ START_TEST(no_daemonset_and_nodes_that_it_should_ask)
 }
 END_TEST
 
-START_TEST(who_may_not)
+START_TEST(a_missing_permission_is_named)
 {
 	static const struct said said[] = {
 		{ .asked = LEASES,
@@ -282,24 +282,18 @@ int main(void)
 {
 	Suite *s = suite_create("deploy_withdraw");
 	TCase *t = tcase_create("withdraw");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, nodes_that_do_it);
-	tcase_add_test(t, a_node_that_has_just_begun);
-	tcase_add_test(t, nodes_that_do_not_are_named);
+	tcase_add_test(t, nodes_that_uninstall_are_waited_for);
+	tcase_add_test(t, a_node_that_appears_later_is_waited_for);
+	tcase_add_test(t, nodes_that_do_not_uninstall_are_named);
 	tcase_add_test(t, a_node_that_is_down_is_not_waited_for);
 	tcase_add_test(t, many_names_are_cut);
-	tcase_add_test(t, node_objects_that_are_none);
-	tcase_add_test(t, the_request);
+	tcase_add_test(t, malformed_nodes_are_survived);
+	tcase_add_test(t, the_request_is_a_lease_of_the_daemonset);
 	tcase_add_test(t, no_daemonset_and_nodes_that_it_should_ask);
-	tcase_add_test(t, who_may_not);
+	tcase_add_test(t, a_missing_permission_is_named);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which block devices of a specification a VM is given, and how; on a loop device. */
 
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -161,7 +163,7 @@ START_TEST(a_device_is_given_as_its_rules_say)
 }
 END_TEST
 
-START_TEST(a_device_that_is_not_there_is_named)
+START_TEST(a_missing_device_is_named)
 {
 	static const char text[] = "{\"ociVersion\":\"1.0.2\",\"linux\":{\"devices\":[{\"path\":"
 				   "\"/dev/sdx\",\"type\":\"b\",\"major\":8,\"minor\":65535}]}}";
@@ -182,15 +184,9 @@ int main(void)
 {
 	Suite *suite = suite_create("devices");
 	TCase *tc = tcase_create("devices");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, a_device_is_given_as_its_rules_say, 0, (int)ARRAY_LEN(cases));
-	tcase_add_test(tc, a_device_that_is_not_there_is_named);
+	tcase_add_test(tc, a_missing_device_is_named);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

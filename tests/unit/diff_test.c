@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/diff.h: compares the output with that of diff(1), and applies it with patch(1). */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/diff.h"
 #include "base/file.h"
@@ -17,21 +20,18 @@
 
 enum { OUT_MAX = 8 << 20 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-diff-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "diff");
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static void differ(const char *was, const char *is, struct buf *out)
@@ -42,10 +42,7 @@ static void differ(const char *was, const char *is, struct buf *out)
 
 static void put(const char *name, const char *data, size_t len)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0644, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, 0644);
 }
 
 static void get(const char *name, struct buf *to)
@@ -176,8 +173,6 @@ int main(void)
 {
 	Suite *s = suite_create("diff");
 	TCase *t = tcase_create("diff");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -186,9 +181,5 @@ int main(void)
 	tcase_add_loop_test(t, patch_makes_the_other_text, 0, 5);
 	tcase_add_test(t, long_texts_are_replaced);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Disks of a VM that many want, with a VMM that only counts; and swap files. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -18,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/kata-disks-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *a, *b;
 static struct disks disks;
 static unsigned added, removed;
@@ -62,8 +65,7 @@ static struct vmm vmm = { .ops = &ops };
 
 static void setup(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "disks");
 	a = path_join(dir, "a");
 	b = path_join(dir, "b");
 	ck_assert(close(open(a, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
@@ -76,12 +78,10 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
 	disks_release(&disks);
 	free(a);
 	free(b);
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static struct disk *plug(const char *path, bool readonly)
@@ -122,7 +122,7 @@ START_TEST(a_device_is_plugged_in_once)
 }
 END_TEST
 
-START_TEST(failures_leave_what_was)
+START_TEST(a_failed_plug_or_unplug_changes_nothing)
 {
 	struct disk *disk = NULL;
 	struct err err = ERR_INIT;
@@ -158,7 +158,7 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
-START_TEST(many_come_and_go_at_once)
+START_TEST(many_threads_plug_and_unplug_one_device)
 {
 	pthread_t threads[8];
 
@@ -220,20 +220,14 @@ int main(void)
 {
 	Suite *suite = suite_create("disks");
 	TCase *tc = tcase_create("disks");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_device_is_plugged_in_once);
-	tcase_add_test(tc, failures_leave_what_was);
-	tcase_add_test(tc, many_come_and_go_at_once);
+	tcase_add_test(tc, a_failed_plug_or_unplug_changes_nothing);
+	tcase_add_test(tc, many_threads_plug_and_unplug_one_device);
 	tcase_add_test(tc, an_image_grows_and_never_shrinks);
 	tcase_add_test(tc, a_swap_file_has_a_header);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

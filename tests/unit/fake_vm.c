@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A hypervisor that is none: it takes QEMU's command line, uses the connections that it names,
- * and plays QMP, console and agent by the script that FAKE_VM names. What the agent is asked goes
- * to the file FAKE_VM_LOG: each request as it came, length before it; its command line to the same
- * with ".argv", a line each. With a vhost-vsock device it listens where vsock_lab.h says.
+ * Plays QEMU and its guest: takes QEMU's command line, uses the fds in it, and answers as QMP,
+ * console and agent. The environment variable FAKE_VM is the name of a script, which says how it
+ * misbehaves; "good" does not. Requests to the agent are appended to the file FAKE_VM_LOG, each
+ * preceded by its length (4 bytes, of this machine's order); the command line is written to
+ * FAKE_VM_LOG.argv, a line for each argument. With a vhost-vsock device it listens at the path of
+ * vsock_lab.h. It also plays virtiofsd.
  */
 
 #include "tests/unit/vsock_lab.h"
@@ -38,10 +40,10 @@ static int qmp = -1, console = -1, agent = -1, agent_log = -1, record = -1;
 static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
 static bool running, printed, ended;
-static char process[64];      /* that the present request is of, as in held */
-static char departed[16][64]; /* in a pod: those that have ended */
+static char process[64];      /* of the current request, as in struct held */
+static char departed[16][64]; /* script "pod": processes that have ended */
 static size_t n_departed;
-static bool vsock; /* the agent's and the log's listeners are ports of that */
+static bool vsock; /* agent and log are listeners, not fds */
 
 static bool plays(const char *name)
 {
@@ -105,7 +107,7 @@ static void reply_number(uint32_t stream, uint64_t number)
 	reply_field(stream, 1, number);
 }
 
-/* The requests of that method that wait (all of them for NULL), the newest first. */
+/* Answers the held requests of that method (NULL: all), the newest first. */
 static void release_held(const char *method, void (*answer)(uint32_t stream, const char *method))
 {
 	for (size_t i = n_held; i-- > 0;) {
@@ -154,7 +156,7 @@ static void send_junk(size_t len)
 
 /* --- misbehaviour --- */
 
-/* What is wrong with the answer to CreateContainer; false: nothing. */
+/* Misbehaves on CreateContainer. False if the script has no such misbehaviour. */
 static bool spoil(uint32_t stream)
 {
 	struct buf junk = { .data = (char *)"\xff\xff\xff\xff\xff", .len = 5, .max = 5 };
@@ -246,7 +248,7 @@ static void reverse_all(uint32_t stream, const char *method)
 	}
 }
 
-/* Both streams, the end and the OOM events are asked for: answered in the opposite order. */
+/* Holds both ReadStd requests, WaitProcess and GetOOMEvent, and answers them in reverse order. */
 static void reorder(uint32_t stream, const char *method)
 {
 	hold(stream, method);
@@ -276,7 +278,7 @@ static void started(uint32_t stream)
 		fd_close(&agent);
 }
 
-/* --- a pod, whose processes end each by itself --- */
+/* --- script "pod": a signal ends one process --- */
 
 static bool is_gone(void)
 {
@@ -310,7 +312,7 @@ static void end_in_pod(void)
 	}
 }
 
-/* False: as any other guest. */
+/* False: the request is served as by the other scripts. */
 static bool serve_pod(uint32_t stream, const char *method)
 {
 	if (str_eq(method, "SignalProcess")) {
@@ -332,13 +334,13 @@ static void end_process(void)
 	release_held("ReadStderr", answer_end);
 }
 
-/* Where virtiofsd notes its process id, heap. */
+/* The file into which virtiofsd writes its pid; the caller frees the path. */
 static char *virtiofsd_note(void)
 {
 	return str_fmt("%s.virtiofsd", getenv("FAKE_VM_LOG"));
 }
 
-/* As one does whose VM has ended: well, and before that end can be seen. */
+/* Ends virtiofsd, which exits with 0, and waits for that, before the VM ends. */
 static void end_virtiofsd(void)
 {
 	AUTO(str) char *path = virtiofsd_note();
@@ -501,7 +503,7 @@ static void end_well(int signal_number)
 	_exit(0);
 }
 
-/* In virtiofsd's place it says which it is, and is only there. */
+/* Plays virtiofsd if the option is one of it: prints a help text, or does nothing. */
 static void play_virtiofsd(const char *option)
 {
 	if (str_eq(option, "--help")) {
@@ -528,7 +530,7 @@ static int listen_at(const char *name)
 	struct err err = ERR_INIT;
 	int fd;
 
-	(void)unlink(name); /* of one that was before */
+	(void)unlink(name); /* of an earlier VM */
 	fd = fd_unix_listen(name, &err);
 
 	if (fd < 0) {
@@ -579,7 +581,7 @@ static void accept_one(int listener, int *fd)
 	*fd = accept(listener, NULL, NULL);
 }
 
-/* The guest is up: its ports are there. */
+/* The guest has booted: its vsock ports accept connections. */
 static void listen_on_vsock(void)
 {
 	agent_listener = listen_at(VSOCK_SOCKET "-1024");
@@ -606,7 +608,7 @@ static void boot_on_vsock(void)
 		listen_on_vsock();
 }
 
-/* What a connection comes to, once. */
+/* Accepts the only connection of this listener. */
 static void accept_new(struct pollfd *listener, int *fd)
 {
 	if (!listener->revents)
@@ -636,7 +638,7 @@ static _Noreturn void play(void)
 		accept_new(&wait[2], &agent);
 		accept_new(&wait[3], &agent_log);
 	}
-	stay_silent(); /* ended by force */
+	stay_silent(); /* until it is killed */
 }
 
 int main(int argc, char **argv)

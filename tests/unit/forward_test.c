@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The localhost of a pod's namespace, against the kernel. Needs root. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -24,7 +27,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static char dir[32];
+static char dir[SCRATCH_DIR];
 static char *path;
 static int netns = -1;
 static struct forward forward;
@@ -37,8 +40,7 @@ static void setup(void)
 	struct netns_identity identity;
 
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-forward-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "forward");
 	path = path_join(dir, "netns");
 	must(netns_make(path, &err));
 	netns = netns_open(path, &identity, &err);
@@ -127,7 +129,7 @@ static const struct {
 	int family;
 } local[] = { { "127.0.0.1", FORWARD_IPV4 }, { "::1", FORWARD_IPV6 } };
 
-START_TEST(each_port_is_told)
+START_TEST(a_connection_to_each_port_is_accepted_with_its_port)
 {
 	static const uint16_t ports[] = { 1, 22, 80, 8080, 40000, 65535 };
 
@@ -148,7 +150,6 @@ START_TEST(each_port_is_told)
 }
 END_TEST
 
-/* More than the listening sockets have ports of their own. */
 START_TEST(many_connections_at_once)
 {
 	enum { N = 100 };
@@ -171,7 +172,7 @@ START_TEST(many_connections_at_once)
 }
 END_TEST
 
-START_TEST(a_reset_arrives)
+START_TEST(a_reset_reaches_the_client)
 {
 	uint16_t port;
 	AUTO(fd) int client = dial(local[_i].address, 7);
@@ -186,8 +187,8 @@ START_TEST(a_reset_arrives)
 }
 END_TEST
 
-/* Other addresses are whose they are. */
-START_TEST(resolvers_of_the_namespace_stay)
+/* 127.0.0.11, say, where Docker has a resolver. */
+START_TEST(other_loopback_addresses_are_left_alone)
 {
 	AUTO(fd) int resolver = listen_there("127.0.0.11", 53);
 	AUTO(fd) int client = dial("127.0.0.11", 53);
@@ -199,8 +200,8 @@ START_TEST(resolvers_of_the_namespace_stay)
 }
 END_TEST
 
-/* The namespace of this process has none of it. */
-START_TEST(other_namespaces_are_as_before)
+/* The namespace of this process refuses the connection. */
+START_TEST(other_namespaces_are_left_alone)
 {
 	struct dial d = { "127.0.0.1", 1, 0, -1, 0 };
 
@@ -209,7 +210,7 @@ START_TEST(other_namespaces_are_as_before)
 }
 END_TEST
 
-START_TEST(nothing_stays_when_it_is_closed)
+START_TEST(closing_resets_waiting_clients_and_frees_the_ports)
 {
 	AUTO(fd) int waiting = dial("127.0.0.1", 80);
 	struct forward again;
@@ -245,7 +246,7 @@ static void without_bpf(int why)
 
 static const int reasons[] = { EINVAL, ENOSYS, EPERM };
 
-START_TEST(a_kernel_without_it_is_told)
+START_TEST(a_kernel_without_support_is_named)
 {
 	struct forward again;
 
@@ -263,22 +264,17 @@ int main(void)
 {
 	Suite *suite = suite_create("forward");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, each_port_is_told, 0, (int)ARRAY_LEN(local));
+	tcase_add_loop_test(tc, a_connection_to_each_port_is_accepted_with_its_port, 0,
+			    (int)ARRAY_LEN(local));
 	tcase_add_loop_test(tc, many_connections_at_once, 0, (int)ARRAY_LEN(local));
-	tcase_add_loop_test(tc, a_reset_arrives, 0, (int)ARRAY_LEN(local));
-	tcase_add_test(tc, resolvers_of_the_namespace_stay);
-	tcase_add_test(tc, other_namespaces_are_as_before);
-	tcase_add_test(tc, nothing_stays_when_it_is_closed);
-	tcase_add_loop_test(tc, a_kernel_without_it_is_told, 0, (int)ARRAY_LEN(reasons));
+	tcase_add_loop_test(tc, a_reset_reaches_the_client, 0, (int)ARRAY_LEN(local));
+	tcase_add_test(tc, other_loopback_addresses_are_left_alone);
+	tcase_add_test(tc, other_namespaces_are_left_alone);
+	tcase_add_test(tc, closing_resets_waiting_clients_and_frees_the_ports);
+	tcase_add_loop_test(tc, a_kernel_without_support_is_named, 0, (int)ARRAY_LEN(reasons));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

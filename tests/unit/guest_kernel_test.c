@@ -5,6 +5,8 @@
  * nowhere else: another machine's kernel may have modules that are loaded on demand.
  */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -374,8 +376,6 @@ int main(void)
 {
 	Suite *s = suite_create("guest kernel");
 	TCase *c = tcase_create("options");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	if (getenv("KATA_GUEST")) {
 		tcase_add_test(c, file_systems);
@@ -389,8 +389,5 @@ int main(void)
 		tcase_add_test(c, filters);
 	}
 	suite_add_tcase(s, c);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

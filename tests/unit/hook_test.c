@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/hook: order, state, failure, time-out. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -11,19 +14,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-hook-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "hook");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 static struct oci_hook shell(const char *script, int64_t timeout)
@@ -143,8 +143,6 @@ int main(void)
 {
 	Suite *suite = suite_create("hook");
 	TCase *tests = tcase_create("hook");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, hooks_run_in_order_with_the_state);
@@ -154,8 +152,5 @@ int main(void)
 	tcase_add_test(tests, bad_hooks_are_refused);
 	tcase_set_timeout(tests, 60);
 	suite_add_tcase(suite, tests);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

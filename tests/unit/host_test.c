@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The control groups of a sandbox on the host, and pinning. */
 
+#include "tests/unit/suite.h"
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -581,8 +583,6 @@ int main(void)
 {
 	Suite *suite = suite_create("host");
 	TCase *tc = tcase_create("host");
-	SRunner *runner;
-	int failed;
 
 	(void)str_print(key, sizeof(key), "host-test-%d", (int)getpid());
 	tcase_set_timeout(tc, 60);
@@ -600,9 +600,5 @@ int main(void)
 	tcase_add_loop_test(tc, lists_of_processors_are_read, 0, (int)ARRAY_LEN(lists));
 	tcase_add_test(tc, as_many_threads_as_processors_are_pinned);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

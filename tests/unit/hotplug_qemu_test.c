@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plugging and unplugging with a real QEMU, whose guest does not run: what it accepts, and what is left
- * of it. A guest that runs is in the tests of pods. */
+/* Plugging and unplugging with a real QEMU, whose guest does not run: what QEMU accepts, and what
+ * remains of a device. tests/cri has guests that run. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -28,7 +31,7 @@
 #define QEMU "/usr/bin/qemu-system-x86_64"
 enum { LONG_MS = 120000, SHORT_MS = 300 };
 
-static char dir[] = "/tmp/kata-hotplug-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *image;
 static struct loop *loop;
 static pthread_t loop_thread;
@@ -68,8 +71,7 @@ static void setup(void)
 	struct err err = ERR_INIT;
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "hotplug");
 	image = path_join(dir, "image");
 	ck_assert(close(open(image, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
 	ck_assert(truncate(image, 1 << 20) == 0);
@@ -94,8 +96,6 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
 	hotplug_free(plugs);
 	qmp_free(client);
 	spawn_kill(&qemu);
@@ -103,7 +103,7 @@ static void teardown(void)
 	(void)pthread_join(loop_thread, NULL);
 	loop_free(loop);
 	free(image);
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static void plug(const char *id, const struct vmm_device *d, const char *pci, const char *scsi)
@@ -152,7 +152,7 @@ START_TEST(qemu_takes_disks)
 	ck_assert_msg(hotplug_grow(plugs, "rw", 2 << 20, deadline_in(LONG_MS), &err) == 0, "%s",
 		      err.msg);
 	ck_assert(stat(image, &st) == 0 && st.st_size == 2 << 20);
-	/* Nobody there to let go of it. */
+
 	ck_assert_int_lt(hotplug_remove(plugs, "rw", deadline_in(SHORT_MS), &err), 0);
 	ck_assert_msg(err.code == E_TIMEOUT, "%s", err.msg);
 	err_clear(&err);
@@ -226,8 +226,6 @@ int main(void)
 {
 	Suite *suite = suite_create("hotplug in QEMU");
 	TCase *tc = tcase_create("hotplug in QEMU");
-	SRunner *runner;
-	int failed;
 
 	if (access(QEMU, X_OK) < 0) {
 		(void)puts("skipped: no " QEMU);
@@ -240,9 +238,5 @@ int main(void)
 	tcase_add_test(tc, qemu_refuses_and_nothing_is_left);
 	tcase_add_test(tc, qemu_takes_cards);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plugging and unplugging, with a QEMU that answers late or twice, refuses the second half, tells of the
- * end before it answers, or never. */
+/* Plugging and unplugging with a QEMU that answers late or twice, refuses the second command, or
+ * sends the event before the answer, or never. */
 
 #include "tests/unit/qmp_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -267,7 +268,7 @@ END_TEST
 
 /* --- places --- */
 
-START_TEST(ids_and_places_are_used_once)
+START_TEST(ids_and_slots_are_used_once)
 {
 	struct call c;
 
@@ -288,7 +289,7 @@ START_TEST(ids_and_places_are_used_once)
 }
 END_TEST
 
-START_TEST(a_machine_that_cannot_says_so)
+START_TEST(a_machine_without_hotplug_refuses)
 {
 	static const struct vmm_device share = { .kind = VMM_FS_9P, .fs = { "tag", "/dir" } };
 	struct call c;
@@ -309,7 +310,7 @@ START_TEST(a_machine_that_cannot_says_so)
 }
 END_TEST
 
-START_TEST(what_is_no_disk_is_refused)
+START_TEST(a_file_that_is_no_disk_is_refused)
 {
 	struct vmm_device wrong = { .kind = VMM_DISK, .disk = { "/dev/null", false } };
 	struct call c;
@@ -325,7 +326,7 @@ END_TEST
 
 /* --- what goes wrong --- */
 
-START_TEST(a_refused_half_is_undone)
+START_TEST(a_refused_device_removes_its_block_node)
 {
 	struct call c;
 
@@ -342,7 +343,7 @@ START_TEST(a_refused_half_is_undone)
 }
 END_TEST
 
-/* It is made after all: then it is taken out again, and its address is free. */
+/* QEMU makes the device after the deadline: it is unplugged again, and its address is free. */
 START_TEST(a_late_device_is_withdrawn)
 {
 	struct call c;
@@ -421,7 +422,7 @@ START_TEST(a_guest_may_eject_a_device)
 }
 END_TEST
 
-/* The second time QEMU refuses to ask, and the guest has let go meanwhile. */
+/* The second time QEMU refuses device_del, and the guest has released the device meanwhile. */
 START_TEST(a_guest_that_holds_a_device_can_be_asked_again)
 {
 	struct call c;
@@ -488,8 +489,6 @@ int main(void)
 {
 	Suite *suite = suite_create("hotplug");
 	TCase *tc = tcase_create("hotplug");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
@@ -498,10 +497,10 @@ int main(void)
 	tcase_add_test(tc, a_scsi_disk_needs_no_slot);
 	tcase_add_test(tc, a_card_comes_and_goes);
 	tcase_add_test(tc, a_refused_card_gives_its_fd_back);
-	tcase_add_test(tc, ids_and_places_are_used_once);
-	tcase_add_test(tc, a_machine_that_cannot_says_so);
-	tcase_add_test(tc, what_is_no_disk_is_refused);
-	tcase_add_test(tc, a_refused_half_is_undone);
+	tcase_add_test(tc, ids_and_slots_are_used_once);
+	tcase_add_test(tc, a_machine_without_hotplug_refuses);
+	tcase_add_test(tc, a_file_that_is_no_disk_is_refused);
+	tcase_add_test(tc, a_refused_device_removes_its_block_node);
 	tcase_add_test(tc, a_late_device_is_withdrawn);
 	tcase_add_test(tc, a_device_that_was_never_made_is_withdrawn);
 	tcase_add_test(tc, a_late_host_half_is_closed);
@@ -512,9 +511,5 @@ int main(void)
 	tcase_add_test(tc, a_disk_grows);
 	tcase_add_test(tc, the_end_of_qemu_ends_the_wait);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

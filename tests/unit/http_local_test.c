@@ -3,6 +3,10 @@
  * http/local.h and http/grpc.h with servers that misbehave. cri_containerd_test uses them with a
  * real one.
  */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/path.h"
 #include "base/spawn.h"
@@ -20,15 +24,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/http-local.XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *path;
 static pid_t server;
 static struct err err;
 
 static void set_up(void)
 {
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "http-local");
 	path = path_join(dir, "s");
 	err_clear(&err);
 	server = -1;
@@ -41,7 +44,7 @@ static void tear_down(void)
 		(void)waitpid(server, NULL, 0);
 	}
 	free(path);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 /* Starts a server that answers every request with text and closes the connection; or sends text
@@ -234,8 +237,6 @@ int main(void)
 {
 	Suite *s = suite_create("http_local");
 	TCase *tc = tcase_create("local");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 60);
@@ -246,8 +247,5 @@ int main(void)
 	tcase_add_loop_test(tc, grpc_from_others, 0, ARRAY_LEN(not_grpc));
 	tcase_add_loop_test(tc, grpc_answers, 0, ARRAY_LEN(answers));
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -11,6 +11,8 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "http/http-internal.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/web_lab.h"
 
 #include <check.h>
@@ -22,7 +24,7 @@
 
 enum { LEN = 300000 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 static struct web web;
 static struct tls tls;
@@ -37,10 +39,7 @@ static char *in(const char *name)
 
 static void put(const char *name, const void *data, size_t len)
 {
-	AUTO(str) char *path = in(name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0644, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, 0644);
 }
 
 static void setup(void)
@@ -55,8 +54,7 @@ static void setup(void)
 	(void)unsetenv("HTTPS_PROXY");
 	(void)unsetenv("all_proxy");
 	(void)unsetenv("ALL_PROXY");
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-http-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "http");
 	for (size_t i = 0; i < LEN; i++) {
 		seed = seed * 1664525 + 1013904223;
 		content[i] = (unsigned char)(seed >> 24);
@@ -68,11 +66,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	tls_stop(&tls);
 	web_stop(&web);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 /* --- one file from some mirrors --- */
@@ -785,8 +781,6 @@ int main(void)
 {
 	Suite *s = suite_create("http");
 	TCase *t = tcase_create("http");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -815,9 +809,5 @@ int main(void)
 	tcase_add_test(t, http_2_is_spoken);
 	tcase_add_loop_test(t, https_stays_https, 0, 2);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/image: the contents of layers, and adding to layouts. tests/image.sh reads the images with
  * other programs. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "archive/walk.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -14,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 static char *at(const char *name)
@@ -24,10 +28,7 @@ static char *at(const char *name)
 
 static void write_file(const char *name, mode_t mode)
 {
-	AUTO(str) char *path = at(name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, name, strlen(name), mode, &err) == 0,
-		      "%s", err.msg);
+	scratch_write(dir, name, name, strlen(name), mode);
 }
 
 static void make_dir(const char *name)
@@ -40,8 +41,7 @@ static void make_dir(const char *name)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-image-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "image");
 	make_dir("tree");
 	make_dir("tree/a");
 	write_file("tree/a/z", 0600);
@@ -52,9 +52,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static struct image *open_at(const char *name)
@@ -210,7 +208,6 @@ int main(void)
 {
 	Suite *s = suite_create("image");
 	TCase *t = tcase_create("image");
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, layer);
@@ -219,9 +216,5 @@ int main(void)
 	tcase_add_test(t, extended);
 	tcase_add_test(t, not_a_layout);
 	suite_add_tcase(s, t);
-	SRunner *r = srunner_create(s);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return suite_run(s);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/json: invalid documents, numbers above INT64_MAX, and texts that look like numbers. */
 
+#include "tests/unit/suite.h"
+
 #include "base/scope.h"
 #include "base/str.h"
 #include "json/json.h"
@@ -110,8 +112,6 @@ int main(void)
 {
 	Suite *suite = suite_create("json");
 	TCase *tc = tcase_create("json");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(tc, what_is_wrong_is_refused, 0, 9);
 	tcase_add_test(tc, nesting_is_limited);
@@ -119,9 +119,5 @@ int main(void)
 	tcase_add_loop_test(tc, no_text_is_a_number, 0, 6);
 	tcase_add_test(tc, invalid_utf8_is_replaced);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

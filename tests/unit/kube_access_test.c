@@ -7,6 +7,8 @@
 #include "base/str.h"
 #include "crypto/base64.h"
 #include "kube/kube-internal.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 #include "tests/unit/web_lab.h"
 
 #include <check.h>
@@ -15,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 static struct tls tls;
 
@@ -23,16 +25,13 @@ static void setup(void)
 {
 	err_clear(&err);
 	tls.pid = -1;
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-kube-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "kube");
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
 	tls_stop(&tls);
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static char *put(const char *name, const char *text)
@@ -270,8 +269,6 @@ int main(void)
 {
 	Suite *s = suite_create("kube_access");
 	TCase *t = tcase_create("access");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -284,9 +281,5 @@ int main(void)
 	tcase_add_test(t, a_new_authority);
 	tcase_add_loop_test(t, base64, 0, (int)ARRAY_LEN(codes));
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -4,6 +4,7 @@
 #include "kube/event.h"
 #include "kube/lease.h"
 #include "tests/unit/kube_lab.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <string.h>
@@ -209,8 +210,6 @@ int main(void)
 {
 	Suite *s = suite_create("kube_lease");
 	TCase *t = tcase_create("lease");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(t, 120);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -221,9 +220,5 @@ int main(void)
 	tcase_add_test(t, events);
 	tcase_add_test(t, a_long_note_is_cut_at_a_character);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "kube/kube.h"
 #include "tests/unit/kube_lab.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -728,8 +729,6 @@ int main(void)
 {
 	Suite *s = suite_create("kube");
 	TCase *request = tcase_create("request"), *many = tcase_create("many");
-	SRunner *r;
-	int failed;
 
 	tcase_set_timeout(request, 120);
 	tcase_add_checked_fixture(request, setup, teardown);
@@ -769,9 +768,5 @@ int main(void)
 	tcase_add_test(many, names);
 	suite_add_tcase(s, many);
 
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

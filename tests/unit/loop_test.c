@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/loop: watches that remove themselves and others, timers, posts from threads, signals. */
 
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -374,8 +376,6 @@ int main(void)
 {
 	Suite *suite = suite_create("loop");
 	TCase *tc = tcase_create("loop");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 60);
@@ -390,9 +390,5 @@ int main(void)
 	tcase_add_test(tc, signals_are_delivered_on_the_loop);
 	tcase_add_test(tc, a_listener_without_fds_waits);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

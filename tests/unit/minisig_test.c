@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* crypto/minisig.h: files of Debian's minisign are read and ours are read by it; invalid files. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/file.h"
 #include "base/path.h"
@@ -18,29 +21,23 @@
 #define PASS "correct horse"
 #define DATA "schema: 1\nversion: 3.10.0\n"
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-minisig-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "minisig");
 }
 
 static void teardown(void)
 {
-	struct err ignored = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &ignored), 0);
+	scratch_remove(dir);
 }
 
 static void put(const char *name, const char *text, size_t len)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, len, 0600, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, text, len, 0600);
 }
 
 static void get(const char *name, struct buf *out)
@@ -387,8 +384,6 @@ int main(void)
 {
 	Suite *s = suite_create("minisig");
 	TCase *t = tcase_create("minisig");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 180);
 	tcase_add_checked_fixture(t, setup, teardown);
@@ -406,9 +401,5 @@ int main(void)
 	tcase_add_loop_test(t, blake2b_is_that_of_the_rfc, 0, 3);
 	tcase_add_test(t, blake2b_is_that_of_libcrypto);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/mount: options, the mount table, and mounts in a mount namespace of our own. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -135,14 +138,13 @@ END_TEST
 
 /* --- tests that need root --- */
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL), 0);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-mount-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "mount");
 }
 
 static void teardown(void)
@@ -150,7 +152,7 @@ static void teardown(void)
 	struct err err = ERR_INIT;
 
 	ck_assert_int_eq(mount_detach_below(dir, &err), 0);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 static void attach(const char *target, const char *source, const char *type, const char *options)
@@ -410,8 +412,6 @@ int main(void)
 {
 	Suite *suite = suite_create("mount");
 	TCase *pure = tcase_create("pure"), *real = tcase_create("real");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(pure, options_become_flags);
 	tcase_add_test(pure, recursive_and_special_options);
@@ -433,8 +433,5 @@ int main(void)
 	} else {
 		(void)printf("SKIP: mounting needs root\n");
 	}
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

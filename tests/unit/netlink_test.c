@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/netlink with the kernel, in a network namespace of its own. Needs root. */
 
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/str.h"
 #include "netlink/netlink.h"
@@ -234,8 +236,6 @@ int main(void)
 {
 	Suite *suite = suite_create("netlink");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, links_are_found_and_changed);
@@ -244,9 +244,5 @@ int main(void)
 	tcase_add_test(tc, two_links_become_one_wire);
 	tcase_add_test(tc, errors_name_the_object);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

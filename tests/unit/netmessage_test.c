@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/suite.h"
+
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -6,7 +8,6 @@
 
 #include <check.h>
 #include <linux/neighbour.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 static struct err err;
@@ -140,8 +141,6 @@ int main(void)
 {
 	Suite *suite = suite_create("netmessage");
 	TCase *t = tcase_create("netmessage");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, NULL);
 	tcase_add_test(t, a_link_and_its_addresses);
@@ -149,8 +148,5 @@ int main(void)
 	tcase_add_test(t, neighbours_go_there_and_back);
 	tcase_add_test(t, what_does_not_fit_is_refused);
 	suite_add_tcase(suite, t);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

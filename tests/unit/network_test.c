@@ -2,6 +2,8 @@
 /* runtime/network against the kernel, with namespaces as network plugins leave them. Needs root and
  * ip(8). */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -99,7 +101,7 @@ static bool is_where_it_was(ino_t where)
 	return stat("/proc/self/ns/net", &st) == 0 && st.st_ino == where;
 }
 
-START_TEST(what_the_plugin_left_is_read)
+START_TEST(interfaces_of_the_plugin_are_read)
 {
 	const struct endpoint *e;
 	struct stat st;
@@ -127,8 +129,8 @@ START_TEST(what_the_plugin_left_is_read)
 }
 END_TEST
 
-/* The kernel's own route is the guest's affair, unless the guest's kernel would not make it. */
-START_TEST(the_way_to_a_peer_is_read)
+/* The guest's kernel makes the routes to the networks of its addresses itself, but not to a peer. */
+START_TEST(routes_that_the_guest_would_not_make_are_read)
 {
 	run("ip addr flush dev eth0; ip addr add 10.1.2.3/25 dev eth0\n"
 	    "ip addr add 10.7.0.1 peer 10.7.0.2/32 dev eth0\n"
@@ -177,8 +179,8 @@ static bool leaves(int tap)
 
 static const char *const models[] = { "tcfilter", "macvtap" };
 
-/* An fd that the VMM would hold; the wire goes through it, both ways. */
-START_TEST(a_tap_is_the_other_end)
+/* Through the fd that the VMM would hold, in both directions. */
+START_TEST(frames_pass_between_interface_and_vmm)
 {
 	struct vmm_device card;
 	AUTO(str) char *before = shell("ip -4 -o addr show dev eth0"), *after = NULL;
@@ -201,8 +203,8 @@ START_TEST(a_tap_is_the_other_end)
 }
 END_TEST
 
-/* By whoever comes after the process that made it. */
-START_TEST(what_a_dead_process_left_is_undone)
+/* By another process, from the record. */
+START_TEST(wires_of_a_dead_process_are_undone)
 {
 	struct netns_identity other;
 
@@ -230,7 +232,7 @@ START_TEST(what_a_dead_process_left_is_undone)
 }
 END_TEST
 
-/* Each direction where its frames leave; a rate of more than 32 bits; somebody's own stays. */
+/* In both directions, with a rate of more than 32 bits; a qdisc of somebody else stays. */
 START_TEST(rates_are_limited)
 {
 	AUTO(str) char *qdiscs = NULL;
@@ -258,7 +260,7 @@ START_TEST(rates_are_limited)
 }
 END_TEST
 
-/* On a macvlan it would be a sibling of that on the node's device. */
+/* A macvtap on a macvlan would become a sibling of it on the node's device; it gets a tap. */
 START_TEST(a_macvtap_serves_a_veth)
 {
 	config.net_model = (char *)"macvtap";
@@ -281,8 +283,8 @@ static const struct endpoint *called(const char *name)
 	ck_abort_msg("no %s", name);
 }
 
-/* What comes, changes and goes is seen by looking; the watch only says when. */
-START_TEST(changes_are_seen)
+/* Interfaces that appear, change and disappear; the watch only reports that something changed. */
+START_TEST(changes_of_the_namespace_are_found_by_a_rescan)
 {
 	AUTO(fd) int fd = -1;
 	struct pollfd ready = { .events = POLLIN };
@@ -332,9 +334,9 @@ START_TEST(changes_are_seen)
 }
 END_TEST
 
-/* What was made for the first interface is undone when the second cannot be had; what others have
- * there stays. */
-START_TEST(half_a_network_is_undone)
+/* The second interface cannot be connected: the wire of the first is undone, and somebody else's
+ * tap stays. */
+START_TEST(a_failed_connect_is_undone)
 {
 	run("ip link add peer1 type veth peer name eth1; ip addr add 10.2.2.3/24 dev eth1");
 	must(network_scan(&net, &config, path, &err));
@@ -348,7 +350,7 @@ START_TEST(half_a_network_is_undone)
 }
 END_TEST
 
-/* Two at the same time: one gets it whole. */
+/* A second VM fails, and the first keeps all of its wires. */
 START_TEST(a_namespace_serves_one_vm)
 {
 	struct network late;
@@ -405,7 +407,7 @@ static const struct {
 	  "the route to 10.9.0.0/16 has several next hops", E_UNSUPPORTED },
 };
 
-START_TEST(what_cannot_be_given_is_named)
+START_TEST(an_interface_that_cannot_be_connected_is_named)
 {
 	int before;
 
@@ -494,28 +496,23 @@ int main(void)
 {
 	Suite *suite = suite_create("network");
 	TCase *tc = tcase_create("kernel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, what_the_plugin_left_is_read);
-	tcase_add_test(tc, the_way_to_a_peer_is_read);
-	tcase_add_loop_test(tc, a_tap_is_the_other_end, 0, (int)ARRAY_LEN(models));
-	tcase_add_loop_test(tc, what_a_dead_process_left_is_undone, 0, (int)ARRAY_LEN(models));
+	tcase_add_test(tc, interfaces_of_the_plugin_are_read);
+	tcase_add_test(tc, routes_that_the_guest_would_not_make_are_read);
+	tcase_add_loop_test(tc, frames_pass_between_interface_and_vmm, 0, (int)ARRAY_LEN(models));
+	tcase_add_loop_test(tc, wires_of_a_dead_process_are_undone, 0, (int)ARRAY_LEN(models));
 	tcase_add_test(tc, rates_are_limited);
 	tcase_add_test(tc, a_macvtap_serves_a_veth);
-	tcase_add_test(tc, changes_are_seen);
-	tcase_add_test(tc, half_a_network_is_undone);
+	tcase_add_test(tc, changes_of_the_namespace_are_found_by_a_rescan);
+	tcase_add_test(tc, a_failed_connect_is_undone);
 	tcase_add_loop_test(tc, a_namespace_serves_one_vm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
-	tcase_add_loop_test(tc, what_cannot_be_given_is_named, 0, (int)ARRAY_LEN(refused));
+	tcase_add_loop_test(tc, an_interface_that_cannot_be_connected_is_named, 0,
+			    (int)ARRAY_LEN(refused));
 	tcase_add_test(tc, a_namespace_of_our_own_has_a_placeholder);
 	tcase_add_test(tc, only_namespaces_are_entered);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The socket between node and report, and a peer on it that does what it likes. */
 
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/str.h"
@@ -84,7 +86,7 @@ static const struct {
 	{ "{\"v\":1,\"type\":\"install\",\"id\":\"a\",\"release\":\"http://x\"}\n", 0, E_PROTOCOL },
 };
 
-START_TEST(what_a_peer_says_is_heard_until_it_breaks_the_rules)
+START_TEST(messages_are_received_until_one_is_wrong)
 {
 	struct err err = ERR_INIT;
 	int ends[2];
@@ -98,7 +100,7 @@ START_TEST(what_a_peer_says_is_heard_until_it_breaks_the_rules)
 }
 END_TEST
 
-START_TEST(a_line_without_end_is_left)
+START_TEST(a_line_without_end_closes_the_channel)
 {
 	static char text[MESSAGE_MAX];
 	struct err err = ERR_INIT;
@@ -113,7 +115,7 @@ START_TEST(a_line_without_end_is_left)
 }
 END_TEST
 
-START_TEST(a_flood_is_left)
+START_TEST(a_flood_closes_the_channel)
 {
 	struct err err = ERR_INIT;
 	int ends[2];
@@ -128,7 +130,7 @@ START_TEST(a_flood_is_left)
 }
 END_TEST
 
-START_TEST(it_may_be_freed_when_something_is_heard)
+START_TEST(a_channel_may_be_freed_by_its_handler)
 {
 	struct err err = ERR_INIT;
 	int ends[2];
@@ -154,7 +156,7 @@ static void fill(void *arg)
 }
 
 /* It neither blocks nor grows. */
-START_TEST(a_peer_that_does_not_read_is_left)
+START_TEST(a_peer_that_does_not_read_loses_the_channel)
 {
 	struct err err = ERR_INIT;
 	struct watch *timer, *late;
@@ -176,7 +178,7 @@ START_TEST(a_peer_that_does_not_read_is_left)
 }
 END_TEST
 
-START_TEST(the_socket_is_for_everybody_and_replaced)
+START_TEST(the_socket_has_mode_0666_and_replaces_an_old_one)
 {
 	char dir[] = "/tmp/node_channel_test.XXXXXX";
 	struct err err = ERR_INIT;
@@ -245,22 +247,15 @@ int main(void)
 {
 	Suite *suite = suite_create("node_channel");
 	TCase *tc = tcase_create("channel");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, what_a_peer_says_is_heard_until_it_breaks_the_rules, 0,
-			    ARRAY_LEN(cases));
-	tcase_add_test(tc, a_line_without_end_is_left);
-	tcase_add_test(tc, a_flood_is_left);
-	tcase_add_test(tc, it_may_be_freed_when_something_is_heard);
-	tcase_add_test(tc, a_peer_that_does_not_read_is_left);
-	tcase_add_test(tc, the_socket_is_for_everybody_and_replaced);
+	tcase_add_loop_test(tc, messages_are_received_until_one_is_wrong, 0, ARRAY_LEN(cases));
+	tcase_add_test(tc, a_line_without_end_closes_the_channel);
+	tcase_add_test(tc, a_flood_closes_the_channel);
+	tcase_add_test(tc, a_channel_may_be_freed_by_its_handler);
+	tcase_add_test(tc, a_peer_that_does_not_read_loses_the_channel);
+	tcase_add_test(tc, the_socket_has_mode_0666_and_replaces_an_old_one);
 	tcase_add_test(tc, a_link_in_its_place_is_not_followed);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

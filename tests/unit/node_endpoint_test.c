@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who comes to node's socket, when that is not report as it should be. */
+/* node's socket with peers that do not behave as report does. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -17,7 +20,7 @@
 enum { PATIENCE_MS = 20000, CROWD = 60 };
 #define TURN(id) "{\"v\":1,\"type\":\"turn\",\"id\":\"" id "\"}\n"
 
-static char dir[64], *path;
+static char dir[SCRATCH_DIR], *path;
 static struct loop *loop;
 static struct endpoint *endpoint;
 static struct watch *late;
@@ -53,8 +56,7 @@ static void on_heard(void *arg, const struct message *m)
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/node_endpoint_test.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "node-endpoint");
 	path = str_fmt("%s/s", dir);
 	came = heard = stop_after = 0;
 	loop = loop_new();
@@ -68,7 +70,7 @@ static void teardown(void)
 	endpoint_close(endpoint);
 	watch_remove(late);
 	loop_free(loop);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	free(path);
 }
 
@@ -107,7 +109,7 @@ static void knock(void *arg)
 }
 
 /* Each connection would be told all of the state, and could say CHANNEL_RATE messages. */
-START_TEST(who_comes_again_and_again_is_let_in_now_and_then)
+START_TEST(reconnections_are_limited)
 {
 	uint64_t began = clock_ms();
 	struct watch *timer = loop_timer(loop, 50, true, knock, NULL);
@@ -130,7 +132,7 @@ static void come_all(void *arg)
 		crowd[i] = visit(i == CROWD - 1 ? TURN("newest") : TURN("older"));
 }
 
-START_TEST(the_newest_counts)
+START_TEST(the_newest_connection_replaces_the_others)
 {
 	int old = visit(TURN("first"));
 
@@ -163,8 +165,7 @@ static void come_good(void *arg)
 	good = visit(TURN("good"));
 }
 
-/* Whoever was there before, the next one is heard. */
-START_TEST(after_one_that_breaks_the_rules_comes_another)
+START_TEST(a_peer_that_breaks_the_rules_can_be_replaced)
 {
 	int bad = visit(rubbish[_i]);
 
@@ -178,7 +179,7 @@ START_TEST(after_one_that_breaks_the_rules_comes_another)
 }
 END_TEST
 
-START_TEST(without_a_peer_what_is_said_is_lost)
+START_TEST(messages_without_a_peer_are_dropped)
 {
 	struct message m = { .kind = MESSAGE_STATE };
 
@@ -189,8 +190,7 @@ START_TEST(without_a_peer_what_is_said_is_lost)
 }
 END_TEST
 
-/* What is in the place of the socket when the program starts. */
-START_TEST(what_is_in_its_place)
+START_TEST(a_link_at_the_path_of_the_socket_is_replaced_a_directory_is_not)
 {
 	AUTO(str) char *other = str_fmt("%s/other", dir), *in = str_fmt("%s/in", path);
 	struct stat st;
@@ -215,21 +215,15 @@ int main(void)
 {
 	Suite *suite = suite_create("node_endpoint");
 	TCase *tc = tcase_create("endpoint");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_test(tc, who_comes_again_and_again_is_let_in_now_and_then);
-	tcase_add_test(tc, the_newest_counts);
-	tcase_add_loop_test(tc, after_one_that_breaks_the_rules_comes_another, 0,
+	tcase_add_test(tc, reconnections_are_limited);
+	tcase_add_test(tc, the_newest_connection_replaces_the_others);
+	tcase_add_loop_test(tc, a_peer_that_breaks_the_rules_can_be_replaced, 0,
 			    ARRAY_LEN(rubbish));
-	tcase_add_test(tc, without_a_peer_what_is_said_is_lost);
-	tcase_add_test(tc, what_is_in_its_place);
+	tcase_add_test(tc, messages_without_a_peer_are_dropped);
+	tcase_add_test(tc, a_link_at_the_path_of_the_socket_is_replaced_a_directory_is_not);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

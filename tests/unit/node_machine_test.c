@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What `kata-deploy node` does next: whole stories of jobs, messages and time, without a node. */
 
+#include "tests/unit/suite.h"
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "deploy/node/machine.h"
@@ -147,7 +149,7 @@ START_TEST(a_restart_waits_for_its_turn)
 }
 END_TEST
 
-START_TEST(without_a_restart_nobody_is_asked)
+START_TEST(a_change_without_a_restart_needs_no_turn)
 {
 	begin_with(&usual, NULL);
 	status(0, false);
@@ -161,7 +163,7 @@ START_TEST(without_a_restart_nobody_is_asked)
 }
 END_TEST
 
-START_TEST(alone_it_does_not_wait)
+START_TEST(a_node_without_a_cluster_needs_no_turn)
 {
 	struct machine_options alone = usual;
 
@@ -179,7 +181,7 @@ START_TEST(alone_it_does_not_wait)
 END_TEST
 
 /* Killed by the restart that it asked for: the turn is still its own, and is not asked for again. */
-START_TEST(killed_by_its_restart_it_goes_on)
+START_TEST(a_node_killed_by_its_restart_goes_on)
 {
 	struct machine_kept kept;
 	char turn[MESSAGE_NAME];
@@ -208,7 +210,7 @@ START_TEST(killed_by_its_restart_it_goes_on)
 END_TEST
 
 /* Its restart is not followed by another try at once, which would restart it again. */
-START_TEST(what_was_undone_has_failed)
+START_TEST(an_undone_install_counts_as_a_failure)
 {
 	struct machine_kept kept = { .held = true };
 	struct outcome undone = { .job = JOB_RECOVER };
@@ -266,7 +268,7 @@ START_TEST(failures_pause_longer_and_longer)
 }
 END_TEST
 
-START_TEST(a_glance_often_all_contents_daily)
+START_TEST(quick_checks_are_frequent_and_full_checks_daily)
 {
 	uint64_t began;
 	unsigned glances = 0;
@@ -413,7 +415,7 @@ START_TEST(a_manager_that_is_ill_is_a_failure)
 END_TEST
 
 /* Another installation on this node restarts it. A turn is not lost for that. */
-START_TEST(a_manager_that_is_ill_for_a_moment_is_none)
+START_TEST(a_manager_that_is_ill_for_a_moment_is_no_failure)
 {
 	begin_with(&usual, NULL);
 	status(0, false);
@@ -448,7 +450,7 @@ START_TEST(a_manager_that_is_ill_for_a_moment_is_none)
 END_TEST
 
 /* It is the last thing that is done, also by a process that is started again. */
-START_TEST(an_uninstall_is_asked_for_and_final)
+START_TEST(an_uninstall_is_final)
 {
 	struct machine_kept kept;
 
@@ -498,7 +500,7 @@ END_TEST
 
 /* A node that fails is the one that is most wanted to be rid of: it does not wait out its pause; but
  * an uninstall that fails has pauses, however often it is asked for. */
-START_TEST(an_uninstall_does_not_wait_for_another_try_of_something_else)
+START_TEST(an_uninstall_does_not_wait_for_a_pause)
 {
 	begin_with(&usual, NULL);
 	for (int i = 0; i < 6; i++) {
@@ -524,7 +526,7 @@ START_TEST(an_uninstall_does_not_wait_for_another_try_of_something_else)
 END_TEST
 
 /* Report may have got the turn when the node does not want it any more. */
-START_TEST(a_turn_that_is_not_wanted_any_more_is_said_to_be_over)
+START_TEST(an_unneeded_turn_is_given_back)
 {
 	struct machine_kept kept;
 	struct message said;
@@ -622,7 +624,7 @@ static void end_somehow(uint32_t *seed, enum node_job job)
 
 /* Report may do it what it wants: nothing that restarts anything begins without a turn that was wanted and
  * granted, nothing is taken away that nobody asked to, and nothing comes after that. */
-START_TEST(whatever_report_says)
+START_TEST(no_message_makes_the_node_act_without_a_turn)
 {
 	uint32_t seed = (uint32_t)_i + 1;
 	bool granted = false, asked = false, restarts = false;
@@ -655,7 +657,7 @@ START_TEST(whatever_report_says)
 }
 END_TEST
 
-START_TEST(what_is_kept_is_read_again)
+START_TEST(the_kept_state_survives_its_text)
 {
 	struct machine_kept kept, again;
 	struct err err = ERR_INIT;
@@ -687,7 +689,7 @@ static struct outcome understand(enum node_job job, int code, const char *text)
 	return o;
 }
 
-START_TEST(what_verbs_print_is_understood)
+START_TEST(output_of_the_verbs_is_parsed)
 {
 	struct outcome o = understand(
 		JOB_STATUS, 0,
@@ -719,7 +721,7 @@ START_TEST(what_verbs_print_is_understood)
 }
 END_TEST
 
-START_TEST(what_is_not_understood_has_failed)
+START_TEST(output_that_cannot_be_parsed_is_a_failure)
 {
 	static const char *const texts[] = { "", "{", "[]", "7", "{\"a\":1} {}" };
 
@@ -785,38 +787,32 @@ int main(void)
 {
 	Suite *suite = suite_create("node_machine");
 	TCase *tc = tcase_create("machine");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, a_restart_waits_for_its_turn);
-	tcase_add_test(tc, without_a_restart_nobody_is_asked);
-	tcase_add_test(tc, alone_it_does_not_wait);
-	tcase_add_test(tc, killed_by_its_restart_it_goes_on);
-	tcase_add_test(tc, what_was_undone_has_failed);
+	tcase_add_test(tc, a_change_without_a_restart_needs_no_turn);
+	tcase_add_test(tc, a_node_without_a_cluster_needs_no_turn);
+	tcase_add_test(tc, a_node_killed_by_its_restart_goes_on);
+	tcase_add_test(tc, an_undone_install_counts_as_a_failure);
 	tcase_add_test(tc, failures_pause_longer_and_longer);
-	tcase_add_test(tc, a_glance_often_all_contents_daily);
+	tcase_add_test(tc, quick_checks_are_frequent_and_full_checks_daily);
 	tcase_add_test(tc, drift_is_repaired);
 	tcase_add_test(tc, repairs_are_limited);
 	tcase_add_test(tc, drift_may_only_be_reported);
 	tcase_add_test(tc, a_lost_registration_is_made_again);
 	tcase_add_test(tc, a_check_may_fail_now_and_then);
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
-	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_none);
-	tcase_add_test(tc, an_uninstall_is_asked_for_and_final);
+	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_no_failure);
+	tcase_add_test(tc, an_uninstall_is_final);
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
-	tcase_add_loop_test(tc, whatever_report_says, 0, 20);
-	tcase_add_test(tc, an_uninstall_does_not_wait_for_another_try_of_something_else);
-	tcase_add_test(tc, a_turn_that_is_not_wanted_any_more_is_said_to_be_over);
-	tcase_add_test(tc, what_is_kept_is_read_again);
-	tcase_add_test(tc, what_verbs_print_is_understood);
-	tcase_add_test(tc, what_is_not_understood_has_failed);
+	tcase_add_loop_test(tc, no_message_makes_the_node_act_without_a_turn, 0, 20);
+	tcase_add_test(tc, an_uninstall_does_not_wait_for_a_pause);
+	tcase_add_test(tc, an_unneeded_turn_is_given_back);
+	tcase_add_test(tc, the_kept_state_survives_its_text);
+	tcase_add_test(tc, output_of_the_verbs_is_parsed);
+	tcase_add_test(tc, output_that_cannot_be_parsed_is_a_failure);
 	tcase_add_test(tc, metrics_are_prometheus_text);
 	tcase_add_test(tc, only_get_is_answered);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

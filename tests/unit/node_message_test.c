@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What node and report say to each other: round trips, bounds, and what a hostile peer sends. */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "deploy/node/message.h"
@@ -51,7 +53,7 @@ static enum message_side side(enum message_kind kind)
 								 : MESSAGE_FROM_NODE;
 }
 
-START_TEST(what_is_said_is_heard)
+START_TEST(a_message_survives_its_text)
 {
 	enum message_kind kind = (enum message_kind)_i;
 	struct message m = kind == MESSAGE_STATE ? state() : turn(kind), heard;
@@ -67,7 +69,7 @@ START_TEST(what_is_said_is_heard)
 }
 END_TEST
 
-START_TEST(the_other_side_may_not_say_it)
+START_TEST(messages_of_the_other_side_are_refused)
 {
 	enum message_kind kind = (enum message_kind)_i;
 	struct message m = kind == MESSAGE_STATE ? state() : turn(kind), heard;
@@ -146,7 +148,7 @@ static const char *const wrong[] = {
 	 "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
 };
 
-START_TEST(what_breaks_the_rules_is_refused)
+START_TEST(wrong_messages_are_refused)
 {
 	struct message heard;
 	struct err err = ERR_INIT;
@@ -180,7 +182,7 @@ START_TEST(a_state_that_breaks_the_rules_is_refused)
 }
 END_TEST
 
-START_TEST(what_is_too_long_is_not_looked_at)
+START_TEST(a_message_that_is_too_long_is_refused)
 {
 	static char text[MESSAGE_MAX + 1];
 	struct message heard;
@@ -193,7 +195,7 @@ START_TEST(what_is_too_long_is_not_looked_at)
 }
 END_TEST
 
-START_TEST(an_id_that_is_none_is_not_sent)
+START_TEST(a_message_with_a_wrong_id_is_not_sent)
 {
 	struct message m = { .kind = MESSAGE_TURN };
 	AUTO(buf) struct buf line = BUF_INIT(MESSAGE_MAX);
@@ -209,23 +211,17 @@ int main(void)
 {
 	Suite *suite = suite_create("node_message");
 	TCase *tc = tcase_create("message");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_loop_test(tc, what_is_said_is_heard, MESSAGE_STATE, MESSAGE_UNINSTALL + 1);
-	tcase_add_loop_test(tc, the_other_side_may_not_say_it, MESSAGE_STATE,
+	tcase_add_loop_test(tc, a_message_survives_its_text, MESSAGE_STATE, MESSAGE_UNINSTALL + 1);
+	tcase_add_loop_test(tc, messages_of_the_other_side_are_refused, MESSAGE_STATE,
 			    MESSAGE_UNINSTALL + 1);
 	tcase_add_test(tc, the_longest_state_fits);
 	tcase_add_test(tc, texts_are_cut_and_cleaned);
-	tcase_add_loop_test(tc, what_breaks_the_rules_is_refused, 0, ARRAY_LEN(wrong));
+	tcase_add_loop_test(tc, wrong_messages_are_refused, 0, ARRAY_LEN(wrong));
 	tcase_add_loop_test(tc, a_state_that_breaks_the_rules_is_refused, 0,
 			    ARRAY_LEN(wrong_states));
-	tcase_add_test(tc, what_is_too_long_is_not_looked_at);
-	tcase_add_test(tc, an_id_that_is_none_is_not_sent);
+	tcase_add_test(tc, a_message_that_is_too_long_is_refused);
+	tcase_add_test(tc, a_message_with_a_wrong_id_is_not_sent);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

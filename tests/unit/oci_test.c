@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/json and libs/oci: converts documents to structs, those to messages, and back. */
 
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/scope.h"
@@ -298,8 +300,6 @@ int main(void)
 {
 	Suite *suite = suite_create("oci");
 	TCase *tc = tcase_create("oci");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_test(tc, members_are_read);
 	tcase_add_test(tc, format_and_parse_are_inverse);
@@ -315,8 +315,5 @@ int main(void)
 	tcase_add_loop_test(tc, bad_json_is_refused, 0, (int)ARRAY_LEN(not_json));
 	tcase_add_test(tc, deep_json_is_refused);
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -4,6 +4,8 @@
  * that is the test's own network. Needs root.
  */
 
+#include "tests/unit/suite.h"
+
 #include "agent_lab.h"
 
 #include "base/fd.h"
@@ -239,7 +241,7 @@ static void *write_all(void *arg)
 }
 
 /* Both ways at the same time. */
-START_TEST(much_arrives_whole)
+START_TEST(much_data_arrives_whole_both_ways)
 {
 	enum { LEN = 8 << 20 };
 	uint16_t port;
@@ -267,7 +269,7 @@ START_TEST(much_arrives_whole)
 }
 END_TEST
 
-START_TEST(what_is_refused_is_reset)
+START_TEST(a_port_without_a_server_resets_the_client)
 {
 	uint16_t port;
 	int listener = serve(&port);
@@ -286,7 +288,7 @@ static void reset(int *fd)
 	fd_close(fd);
 }
 
-START_TEST(a_reset_goes_on)
+START_TEST(a_reset_is_passed_on)
 {
 	uint16_t port;
 	AUTO(fd) int listener = serve(&port);
@@ -305,7 +307,7 @@ END_TEST
 
 /* One side sends and the other does not read; another connection is served, and what was sent is kept
  * within bounds. */
-START_TEST(a_stuck_one_holds_up_nobody)
+START_TEST(a_stuck_connection_delays_no_other)
 {
 	enum { MUCH = 64 << 20, PIECE = 64 << 10 };
 	uint16_t port;
@@ -334,7 +336,7 @@ START_TEST(a_stuck_one_holds_up_nobody)
 }
 END_TEST
 
-START_TEST(the_last_waits_until_one_ends)
+START_TEST(connections_beyond_the_limit_wait)
 {
 	enum { N = AT_ONCE + 12 };
 	uint16_t port;
@@ -395,7 +397,7 @@ START_TEST(a_stop_ends_all)
 }
 END_TEST
 
-START_TEST(other_agents_do_without)
+START_TEST(an_agent_without_connections_has_no_ports)
 {
 	begin("[endpoints]\nallowed = [ \"CreateSandboxRequest\", \"DestroySandboxRequest\" ]\n");
 	ck_assert_ptr_null(ports);
@@ -482,7 +484,7 @@ static void stop_liar(void *arg)
 static const char *const methods_that_lie[] = { "ReadStdout", "WriteStdin" };
 
 /* The connection is reset; the shim neither grows nor asks again and again. */
-START_TEST(lies_end_the_connection)
+START_TEST(an_agent_that_lies_loses_the_connection)
 {
 	int ends[2];
 
@@ -501,27 +503,22 @@ int main(void)
 {
 	Suite *suite = suite_create("ports");
 	TCase *tc = tcase_create("connections"), *without = tcase_create("without");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, each_direction_ends_alone, 0, 2);
-	tcase_add_test(tc, much_arrives_whole);
-	tcase_add_test(tc, what_is_refused_is_reset);
-	tcase_add_loop_test(tc, a_reset_goes_on, 0, 2);
-	tcase_add_loop_test(tc, a_stuck_one_holds_up_nobody, 0, 2);
-	tcase_add_test(tc, the_last_waits_until_one_ends);
+	tcase_add_test(tc, much_data_arrives_whole_both_ways);
+	tcase_add_test(tc, a_port_without_a_server_resets_the_client);
+	tcase_add_loop_test(tc, a_reset_is_passed_on, 0, 2);
+	tcase_add_loop_test(tc, a_stuck_connection_delays_no_other, 0, 2);
+	tcase_add_test(tc, connections_beyond_the_limit_wait);
 	tcase_add_test(tc, a_stop_ends_all);
-	tcase_add_loop_test(tc, lies_end_the_connection, 0, (int)ARRAY_LEN(methods_that_lie));
+	tcase_add_loop_test(tc, an_agent_that_lies_loses_the_connection, 0,
+			    (int)ARRAY_LEN(methods_that_lie));
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(without, 300);
 	tcase_add_checked_fixture(without, NULL, teardown);
-	tcase_add_test(without, other_agents_do_without);
+	tcase_add_test(without, an_agent_without_connections_has_no_ports);
 	suite_add_tcase(suite, without);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

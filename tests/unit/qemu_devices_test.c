@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a QEMU lacks of what the runtime can ask it for. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -13,20 +16,18 @@
 
 enum { LONG_MS = 60000 };
 
-static char dir[] = "/tmp/kata-devices-XXXXXX";
+static char dir[SCRATCH_DIR];
 static struct err err;
 
 static void set_up(void)
 {
 	err_clear(&err);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "devices");
 }
 
 static void tear_down(void)
 {
-	struct err ignored = ERR_INIT;
-
-	(void)!path_remove_tree(dir, &ignored);
+	scratch_remove(dir);
 }
 
 /* As QEMU 7.2 prints them. */
@@ -64,7 +65,7 @@ static const struct {
 	{ "q35", "q35", true },
 };
 
-START_TEST(a_list_has_a_name)
+START_TEST(names_are_found_in_the_help_of_qemu)
 {
 	ck_assert_msg(qemu_lists(names[_i].help, names[_i].name) == names[_i].has, "%s",
 		      names[_i].name);
@@ -88,7 +89,7 @@ static const char everything[] =
 	"sed -nE \"s/^QEMU_(MACHINE|DEVICE|OBJECT)\\(\\\"([^\\\"]*)\\\".*/\\2 of it/p\" "
 	"runtime/vmm/qemu/devices.def | grep -vE \"^($out) \"";
 
-START_TEST(what_is_missing_is_named)
+START_TEST(missing_devices_are_named)
 {
 	static const struct {
 		const char *without;
@@ -116,7 +117,7 @@ START_TEST(what_is_missing_is_named)
 }
 END_TEST
 
-START_TEST(what_is_no_qemu_is_said)
+START_TEST(a_program_that_is_no_qemu_is_refused)
 {
 	static const struct {
 		const char *script;
@@ -145,18 +146,12 @@ int main(void)
 {
 	Suite *suite = suite_create("devices");
 	TCase *tc = tcase_create("devices");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, a_list_has_a_name, 0, (int)ARRAY_LEN(names));
-	tcase_add_test(tc, what_is_missing_is_named);
-	tcase_add_test(tc, what_is_no_qemu_is_said);
+	tcase_add_loop_test(tc, names_are_found_in_the_help_of_qemu, 0, (int)ARRAY_LEN(names));
+	tcase_add_test(tc, missing_devices_are_named);
+	tcase_add_test(tc, a_program_that_is_no_qemu_is_refused);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,7 @@
 /* The QMP client against a QEMU that answers late, out of order, in pieces, or not at all. */
 
 #include "tests/unit/qmp_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/str.h"
@@ -10,7 +11,6 @@
 #include <check.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -280,8 +280,6 @@ int main(void)
 {
 	Suite *suite = suite_create("qmp");
 	TCase *tc = tcase_create("client");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, lab_start, lab_stop);
 	tcase_add_test(tc, a_command_and_its_answer);
@@ -295,9 +293,5 @@ int main(void)
 	tcase_add_test(tc, a_line_without_an_end_is_refused);
 	tcase_add_test(tc, an_fd_comes_with_its_command);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The record of a sandbox: what is written is undone, also that of older versions. */
+/* The record of a sandbox: what it lists is undone, also if an older version wrote it. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -22,7 +25,7 @@
 
 #define KEY "record-test@none"
 
-static char dir[] = "/tmp/record-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static struct child victim;
 
 static void setup(void)
@@ -30,17 +33,14 @@ static void setup(void)
 	struct spawn s = { .argv = ARGV("sleep", "1000") };
 	struct err err = ERR_INIT;
 
-	memcpy(dir + strlen(dir) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "record");
 	ck_assert_int_eq(spawn_start(&s, &victim, &err), 0);
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
 	spawn_kill(&victim);
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 }
 
 static bool has_ended(void)
@@ -157,7 +157,6 @@ START_TEST(records_of_all_versions_are_undone)
 }
 END_TEST
 
-/* An interface is there until it is said to be disconnected. */
 START_TEST(interfaces_are_recorded_and_forgotten)
 {
 	const struct network n = { .path = (char *)"/run/netns/none-such",
@@ -189,7 +188,7 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 }
 END_TEST
 
-/* One that is there is removed, also when the sandbox's processes had been in it. */
+/* Also a control group in which processes of the sandbox are. */
 START_TEST(control_groups_are_recorded_and_removed)
 {
 	AUTO(str) char *path = str_fmt("/record-test-%d", (int)getpid());
@@ -232,7 +231,7 @@ static const char *const harmless[][2] = {
 	{ "", "" },
 };
 
-START_TEST(a_record_that_does_not_fit_harms_nobody)
+START_TEST(a_wrong_record_harms_no_process)
 {
 	AUTO(str)
 	char *text = str_fmt("%s%d%s", harmless[_i][0], (int)victim.pid, harmless[_i][1]);
@@ -281,14 +280,12 @@ int main(void)
 {
 	Suite *suite = suite_create("record");
 	TCase *tc = tcase_create("record");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, what_is_recorded_is_undone);
 	tcase_add_loop_test(tc, records_of_all_versions_are_undone, 0,
 			    (int)(sizeof(samples) / sizeof(*samples)));
-	tcase_add_loop_test(tc, a_record_that_does_not_fit_harms_nobody, 0,
+	tcase_add_loop_test(tc, a_wrong_record_harms_no_process, 0,
 			    (int)(sizeof(harmless) / sizeof(*harmless)));
 	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
 	tcase_add_test(tc, control_groups_are_recorded_and_removed);
@@ -296,9 +293,5 @@ int main(void)
 	tcase_add_loop_test(tc, only_its_own_processes_are_killed, 0,
 			    (int)(sizeof(unrecorded) / sizeof(*unrecorded)));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -2,6 +2,9 @@
 /* Root images as the runtime sees them: what they are, the configuration and annotations that name one, and
  * QEMU's command line. They are made by what osbuilder makes images with. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "config/config.h"
 #include "osbuilder/verity.h"
 #include "vmm/qemu/cmdline.h"
@@ -25,15 +28,12 @@
 enum { BLOCKS = 20 };
 
 static struct err err;
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct runtime_config *config;
 
 static void put(const char *name, const void *data, size_t len)
 {
-	AUTO(str) char *path = path_join(dir, name);
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, 0755, &err) == 0, "%s",
-		      err.msg);
+	scratch_write(dir, name, data, len, 0755);
 }
 
 /* A file system as far as its mark goes. */
@@ -89,8 +89,7 @@ static void setup(void)
 {
 	err_clear(&err);
 	config = NULL;
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-image-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "image");
 	put("qemu", "", 0);
 	put("kernel", "", 0);
 	put("initrd", "", 0);
@@ -100,8 +99,7 @@ static void teardown(void)
 {
 	if (config)
 		config_free(config);
-	err_clear(&err);
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static void load(const char *const *annotations)
@@ -155,7 +153,7 @@ static void lacks(const char *line, const char *words)
 
 static const char *const types[] = { "erofs", "ext4", "squashfs", "xfs" };
 
-START_TEST(a_partition)
+START_TEST(an_image_with_partitions_is_recognized)
 {
 	AUTO(str) char *line = NULL, *root = str_fmt("image = \"%s/image\"\n", dir);
 	AUTO(str) char *verity = NULL, *type = str_fmt(" rootfstype=%s ro ", types[_i]);
@@ -179,7 +177,7 @@ START_TEST(a_partition)
 }
 END_TEST
 
-START_TEST(a_whole_disk)
+START_TEST(an_image_without_partitions_is_recognized)
 {
 	AUTO(str) char *line = NULL;
 	AUTO(str)
@@ -197,7 +195,7 @@ START_TEST(a_whole_disk)
 }
 END_TEST
 
-START_TEST(without_a_tree)
+START_TEST(an_image_without_a_hash_tree_is_mounted_plainly)
 {
 	AUTO(str) char *line = NULL, *root = str_fmt("image = \"%s/image\"\n", dir);
 
@@ -211,7 +209,7 @@ START_TEST(without_a_tree)
 }
 END_TEST
 
-START_TEST(an_image_to_be_mapped)
+START_TEST(an_image_for_dax_is_mounted_with_dax)
 {
 	AUTO(str) char *line = NULL, *root = str_fmt("image = \"%s/image\"\n", dir);
 	AUTO(str) char *disk = str_fmt("%sdisable_image_nvdimm = true\n", root), *plain = NULL;
@@ -231,7 +229,7 @@ START_TEST(an_image_to_be_mapped)
 }
 END_TEST
 
-START_TEST(it_is_no_image)
+START_TEST(a_file_that_is_no_image_is_refused)
 {
 	AUTO(str) char *root = str_fmt("image = \"%s/image\"\n", dir);
 	static const uint8_t mark[] = { 0x55, 0xaa };
@@ -254,7 +252,7 @@ END_TEST
 
 /* --- devices --- */
 
-START_TEST(a_disk)
+START_TEST(an_image_can_be_a_disk)
 {
 	static const char *const machines[] = { "q35", "microvm" };
 	AUTO(str) char *line = NULL, *wanted = NULL;
@@ -277,7 +275,7 @@ START_TEST(a_disk)
 }
 END_TEST
 
-START_TEST(an_nvdimm)
+START_TEST(an_image_can_be_an_nvdimm)
 {
 	AUTO(str) char *line = NULL, *wanted = NULL;
 	AUTO(str)
@@ -297,7 +295,7 @@ START_TEST(an_nvdimm)
 }
 END_TEST
 
-START_TEST(an_nvdimm_has_whole_steps)
+START_TEST(an_nvdimm_must_be_a_multiple_of_its_alignment)
 {
 	AUTO(str) char *root = str_fmt("image = \"%s/image\"\n", dir);
 
@@ -309,7 +307,7 @@ END_TEST
 
 /* --- the configuration --- */
 
-START_TEST(one_of_the_two)
+START_TEST(exactly_one_of_image_and_initrd_is_configured)
 {
 	AUTO(str)
 	char *both = str_fmt("image = \"%s/image\"\ninitrd = \"%s/initrd\"\n", dir, dir);
@@ -361,7 +359,7 @@ static const struct {
 	  "hash_block_size" },
 };
 
-START_TEST(a_line_is_whole_and_clean)
+START_TEST(wrong_verity_parameters_are_refused)
 {
 	struct root_image i = { .size = 0 };
 
@@ -509,21 +507,20 @@ int main(void)
 {
 	Suite *suite = suite_create("root_image");
 	TCase *tc = tcase_create("image");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, a_partition, 0, (int)ARRAY_LEN(types));
-	tcase_add_loop_test(tc, a_whole_disk, 0, (int)ARRAY_LEN(types));
-	tcase_add_test(tc, without_a_tree);
-	tcase_add_test(tc, an_image_to_be_mapped);
-	tcase_add_test(tc, it_is_no_image);
-	tcase_add_loop_test(tc, a_disk, 0, 2);
-	tcase_add_loop_test(tc, an_nvdimm, 0, 2);
-	tcase_add_test(tc, an_nvdimm_has_whole_steps);
-	tcase_add_test(tc, one_of_the_two);
+	tcase_add_loop_test(tc, an_image_with_partitions_is_recognized, 0, (int)ARRAY_LEN(types));
+	tcase_add_loop_test(tc, an_image_without_partitions_is_recognized, 0,
+			    (int)ARRAY_LEN(types));
+	tcase_add_test(tc, an_image_without_a_hash_tree_is_mounted_plainly);
+	tcase_add_test(tc, an_image_for_dax_is_mounted_with_dax);
+	tcase_add_test(tc, a_file_that_is_no_image_is_refused);
+	tcase_add_loop_test(tc, an_image_can_be_a_disk, 0, 2);
+	tcase_add_loop_test(tc, an_image_can_be_an_nvdimm, 0, 2);
+	tcase_add_test(tc, an_nvdimm_must_be_a_multiple_of_its_alignment);
+	tcase_add_test(tc, exactly_one_of_image_and_initrd_is_configured);
 	tcase_add_test(tc, the_type_is_that_of_the_image);
-	tcase_add_loop_test(tc, a_line_is_whole_and_clean, 0, (int)ARRAY_LEN(lines));
+	tcase_add_loop_test(tc, wrong_verity_parameters_are_refused, 0, (int)ARRAY_LEN(lines));
 	tcase_add_test(tc, a_tree_needs_its_root_hash);
 	tcase_add_test(tc, a_root_hash_needs_its_tree);
 	tcase_add_test(tc, an_annotation_replaces_the_other_kind);
@@ -531,9 +528,5 @@ int main(void)
 	tcase_add_test(tc, an_image_is_checked_and_kept_open);
 	tcase_add_test(tc, words_of_the_runtime_leave_room);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

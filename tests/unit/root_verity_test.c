@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Root images: their partition table, and a hash tree that is veritysetup's where there is one. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "osbuilder/verity.h"
 
 #include "base/buf.h"
@@ -18,19 +21,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/verity-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "verity");
 }
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert(path_remove_tree(dir, &err) == 0);
+	scratch_remove(dir);
 }
 
 static char *below(const char *name)
@@ -131,7 +131,7 @@ static const size_t sizes[] = {
 	128 * 128 * VERITY_BLOCK, 128 * 128 * VERITY_BLOCK + 5,
 };
 
-START_TEST(image)
+START_TEST(an_image_is_one_that_veritysetup_verifies)
 {
 	uint64_t blocks = (sizes[_i] + VERITY_BLOCK - 1) / VERITY_BLOCK;
 	AUTO(buf) struct buf all = BUF_INIT(0);
@@ -161,7 +161,7 @@ START_TEST(image)
 }
 END_TEST
 
-START_TEST(twice_the_same)
+START_TEST(an_image_made_twice_has_the_same_bytes)
 {
 	AUTO(buf) struct buf a = BUF_INIT(0), b = BUF_INIT(0);
 	struct err err = ERR_INIT;
@@ -177,7 +177,7 @@ START_TEST(twice_the_same)
 }
 END_TEST
 
-START_TEST(plain)
+START_TEST(a_plain_image_has_one_partition)
 {
 	AUTO(buf) struct buf all = BUF_INIT(0);
 	struct err err = ERR_INIT;
@@ -191,7 +191,7 @@ START_TEST(plain)
 END_TEST
 
 /* The header's sum is the kernel's to check: a guest is booted from such an image in tests/integration. */
-START_TEST(mapped)
+START_TEST(an_image_for_dax_is_aligned)
 {
 	AUTO(buf) struct buf all = BUF_INIT(0), fs = BUF_INIT(0);
 	struct err err = ERR_INIT;
@@ -209,7 +209,7 @@ START_TEST(mapped)
 }
 END_TEST
 
-START_TEST(too_small)
+START_TEST(a_file_system_that_is_too_small_is_refused)
 {
 	static const size_t bytes[] = { 0, 1, VERITY_BLOCK };
 
@@ -223,7 +223,7 @@ START_TEST(too_small)
 }
 END_TEST
 
-START_TEST(params)
+START_TEST(parameters_are_those_of_the_kernel_line)
 {
 	struct verity v = { .blocks = 12 };
 	AUTO(str) char *line = NULL, *wanted = NULL;
@@ -242,21 +242,16 @@ int main(void)
 {
 	Suite *suite = suite_create("root_verity");
 	TCase *tc = tcase_create("verity");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, image, 0, (int)(sizeof(sizes) / sizeof(*sizes)));
-	tcase_add_test(tc, twice_the_same);
-	tcase_add_test(tc, plain);
-	tcase_add_test(tc, mapped);
-	tcase_add_test(tc, too_small);
-	tcase_add_test(tc, params);
+	tcase_add_loop_test(tc, an_image_is_one_that_veritysetup_verifies, 0,
+			    (int)(sizeof(sizes) / sizeof(*sizes)));
+	tcase_add_test(tc, an_image_made_twice_has_the_same_bytes);
+	tcase_add_test(tc, a_plain_image_has_one_partition);
+	tcase_add_test(tc, an_image_for_dax_is_aligned);
+	tcase_add_test(tc, a_file_system_that_is_too_small_is_refused);
+	tcase_add_test(tc, parameters_are_those_of_the_kernel_line);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The label of a VMM, with files in the place of the kernel's. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "vmm/selinux.h"
 
 #include "base/file.h"
@@ -15,23 +18,18 @@
 
 #define LABEL "system_u:system_r:container_kvm_t:s0:c1,c2"
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static struct selinux_places places;
 static char *attr;
 
 static void put(const char *name, const char *text)
 {
-	AUTO(str) char *path = path_join(dir, name);
-	struct err err = ERR_INIT;
-
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0644, &err) == 0,
-		      "%s", err.msg);
+	scratch_write_text(dir, name, text);
 }
 
 static void setup(void)
 {
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-selinux-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "selinux");
 	attr = path_join(dir, "exec");
 	places = (struct selinux_places){ dir, attr };
 	put("exec", "");
@@ -39,10 +37,8 @@ static void setup(void)
 
 static void teardown(void)
 {
-	struct err err = ERR_INIT;
-
 	free(attr);
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 }
 
 static void expect(const char *text)
@@ -55,7 +51,7 @@ static void expect(const char *text)
 	ck_assert(*text || !has.len);
 }
 
-START_TEST(the_next_program_begins_with_it)
+START_TEST(the_label_is_that_of_the_next_exec)
 {
 	struct err err = ERR_INIT;
 
@@ -105,17 +101,12 @@ int main(void)
 {
 	Suite *s = suite_create("SELinux");
 	TCase *t = tcase_create("label");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
-	tcase_add_test(t, the_next_program_begins_with_it);
+	tcase_add_test(t, the_label_is_that_of_the_next_exec);
 	tcase_add_test(t, without_selinux_nothing_is_done);
 	tcase_add_test(t, without_a_label_nothing_is_done);
 	tcase_add_test(t, a_label_that_is_refused_is_named);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_ENV);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

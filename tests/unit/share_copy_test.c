@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Copies for a guest that shares nothing: what is sent, in which order, and again after a change. */
+/* Copies for a guest without a share: what is sent, in which order, and again after a change. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include "share/copy.h"
 #include "share/watch.h"
@@ -21,7 +24,7 @@
 
 enum { WAIT_MS = 20000, LIMIT = 4 << 20 };
 
-static char dir[] = "/tmp/copy-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *tree;
 
 /* --- the guest --- */
@@ -89,7 +92,7 @@ static void link_at(const char *target, const char *name)
 
 static void make_tree(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "copy");
 	tree = path_join(dir, "tree");
 	make_at("a/b");
 	make_at("empty");
@@ -101,9 +104,7 @@ static void make_tree(void)
 
 static void remove_tree(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	free(tree);
 	strv_free(STEAL(got, NULL));
 }
@@ -165,7 +166,7 @@ START_TEST(a_large_file_is_sent_in_chunks)
 }
 END_TEST
 
-START_TEST(too_much_is_refused)
+START_TEST(a_source_beyond_the_limit_is_refused)
 {
 	AUTO(str) char *path = path_join(tree, "a/b/file");
 	struct err err = ERR_INIT;
@@ -178,7 +179,7 @@ START_TEST(too_much_is_refused)
 }
 END_TEST
 
-/* Deeper than a path may be long, and than there are descriptors. */
+/* Deeper than PATH_MAX, and than the limit of file descriptors. */
 START_TEST(a_deep_tree_is_sent)
 {
 	enum { DEPTH = 3000 };
@@ -199,7 +200,7 @@ START_TEST(a_deep_tree_is_sent)
 }
 END_TEST
 
-START_TEST(what_is_no_file_is_left_out)
+START_TEST(special_files_are_left_out)
 {
 	AUTO(str) char *path = path_join(tree, "a/fifo");
 	struct err err = ERR_INIT;
@@ -222,7 +223,7 @@ START_TEST(a_failing_guest_ends_the_copy)
 }
 END_TEST
 
-START_TEST(what_cannot_be_a_copy_is_refused)
+START_TEST(sources_that_cannot_be_copied_are_refused)
 {
 	AUTO(str) char *file = path_join(tree, "a/b/file"), *fifo = path_join(tree, "fifo");
 	struct err err = ERR_INIT;
@@ -242,7 +243,7 @@ START_TEST(what_cannot_be_a_copy_is_refused)
 }
 END_TEST
 
-START_TEST(live_volumes_are_known)
+START_TEST(volumes_that_change_are_recognized)
 {
 	ck_assert(copy_is_live("/pods/u/volumes/kubernetes.io~configmap/c"));
 	ck_assert(copy_is_live("/pods/u/volumes/kubernetes.io~secret/c/"));
@@ -318,7 +319,7 @@ START_TEST(a_change_is_sent_again)
 }
 END_TEST
 
-START_TEST(what_is_no_directory_cannot_be_watched)
+START_TEST(only_directories_are_watched)
 {
 	AUTO(str) char *file = path_join(tree, "a/b/file");
 	AUTO(copies) struct copies list = list_of(file);
@@ -336,23 +337,18 @@ int main(void)
 {
 	Suite *s = suite_create("share, copies");
 	TCase *t = tcase_create("copies");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, make_tree, remove_tree);
 	tcase_add_test(t, a_tree_is_sent_with_its_links_last);
 	tcase_add_test(t, a_large_file_is_sent_in_chunks);
-	tcase_add_test(t, too_much_is_refused);
+	tcase_add_test(t, a_source_beyond_the_limit_is_refused);
 	tcase_add_test(t, a_deep_tree_is_sent);
-	tcase_add_test(t, what_is_no_file_is_left_out);
+	tcase_add_test(t, special_files_are_left_out);
 	tcase_add_loop_test(t, a_failing_guest_ends_the_copy, 0, 8);
-	tcase_add_test(t, what_cannot_be_a_copy_is_refused);
-	tcase_add_test(t, live_volumes_are_known);
+	tcase_add_test(t, sources_that_cannot_be_copied_are_refused);
+	tcase_add_test(t, volumes_that_change_are_recognized);
 	tcase_add_test(t, a_change_is_sent_again);
-	tcase_add_test(t, what_is_no_directory_cannot_be_watched);
+	tcase_add_test(t, only_directories_are_watched);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -10,6 +10,8 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "tests/unit/kernel_lab.h"
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
 
 #include <check.h>
 #include <elf.h>
@@ -19,20 +21,18 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static char dir[] = "/tmp/share-test-XXXXXX";
+static char dir[SCRATCH_DIR];
 static char *kernel;
 
 static void make_dir(void)
 {
-	ck_assert_ptr_nonnull(mkdtemp(dir));
+	scratch_make(dir, "share");
 	kernel = path_join(dir, "vmlinux");
 }
 
 static void remove_dir(void)
 {
-	struct err err = ERR_INIT;
-
-	ck_assert_int_eq(path_remove_tree(dir, &err), 0);
+	scratch_remove(dir);
 	free(kernel);
 }
 
@@ -51,7 +51,7 @@ static const struct note xen = { "Xen", 18, 8 }, build_id = { "GNU", 3, 20 },
 			 ours = NOTE_STORES_PAGES, other = { "Kata", 2, 4 },
 			 no_desc = { "Kata", 1, 0 }, end = NOTE_END;
 
-START_TEST(a_kernel_says_what_it_does)
+START_TEST(a_note_in_the_kernel_is_found)
 {
 	kernel_lab_write(kernel, (struct note[]){ ours, end }, 0);
 	ck_assert(stores());
@@ -66,8 +66,8 @@ START_TEST(a_kernel_says_what_it_does)
 }
 END_TEST
 
-/* Whatever is cut off, nothing is read beyond the end. */
-START_TEST(a_damaged_kernel_says_nothing)
+/* Cut at every byte, nothing is read beyond the end. */
+START_TEST(a_truncated_kernel_has_no_note)
 {
 	struct note notes[] = { xen, ours, end };
 
@@ -78,7 +78,7 @@ START_TEST(a_damaged_kernel_says_nothing)
 }
 END_TEST
 
-START_TEST(lengths_in_a_note_are_not_believed)
+START_TEST(wrong_lengths_in_a_note_are_refused)
 {
 	static const uint32_t huge[] = { 0xffffffff, 0xfffffffd, 0x7fffffff, 0x10000 };
 
@@ -99,7 +99,7 @@ START_TEST(lengths_in_a_note_are_not_believed)
 }
 END_TEST
 
-START_TEST(what_is_no_elf_file_says_nothing)
+START_TEST(a_file_that_is_no_elf_file_has_no_note)
 {
 	struct err err = ERR_INIT;
 	bool stores = true;
@@ -131,7 +131,7 @@ static const struct choice {
 	{ SHARE_NONE, "tcg", false, SHARE_NONE },
 };
 
-START_TEST(the_share_is_one_that_runs_what_it_reads)
+START_TEST(the_share_fits_accelerator_and_guest_kernel)
 {
 	const struct choice *t = &choices[_i];
 	struct runtime_config c = { .file = (char *)"/etc/c.toml", .kernel = kernel };
@@ -196,7 +196,7 @@ static const struct {
 	{ "Usage: cat [OPTION]... [FILE]...\n", "auto", -1, NULL },
 };
 
-START_TEST(a_daemon_is_known_by_its_help)
+START_TEST(the_kind_of_virtiofsd_is_read_from_its_help)
 {
 	enum virtiofsd_kind kind = VIRTIOFSD_C;
 	const char *mode = NULL;
@@ -294,7 +294,7 @@ START_TEST(each_daemon_has_its_options)
 }
 END_TEST
 
-/* As far as this host lets us go, and never below where we are. */
+/* As many as this host allows, and at least as many as this process. */
 START_TEST(a_daemon_may_open_many_files)
 {
 	AUTO(strv) char **c = virtiofsd_command("/bin/c", VIRTIOFSD_C, "auto", "/the/dir", NULL);
@@ -315,23 +315,19 @@ int main(void)
 {
 	Suite *s = suite_create("share");
 	TCase *t = tcase_create("share");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, make_dir, remove_dir);
-	tcase_add_test(t, a_kernel_says_what_it_does);
-	tcase_add_test(t, a_damaged_kernel_says_nothing);
-	tcase_add_test(t, lengths_in_a_note_are_not_believed);
-	tcase_add_test(t, what_is_no_elf_file_says_nothing);
-	tcase_add_loop_test(t, the_share_is_one_that_runs_what_it_reads, 0,
+	tcase_add_test(t, a_note_in_the_kernel_is_found);
+	tcase_add_test(t, a_truncated_kernel_has_no_note);
+	tcase_add_test(t, wrong_lengths_in_a_note_are_refused);
+	tcase_add_test(t, a_file_that_is_no_elf_file_has_no_note);
+	tcase_add_loop_test(t, the_share_fits_accelerator_and_guest_kernel, 0,
 			    (int)ARRAY_LEN(choices));
-	tcase_add_loop_test(t, a_daemon_is_known_by_its_help, 0, (int)ARRAY_LEN(daemons));
+	tcase_add_loop_test(t, the_kind_of_virtiofsd_is_read_from_its_help, 0,
+			    (int)ARRAY_LEN(daemons));
 	tcase_add_test(t, a_daemon_is_asked_for_its_help_once);
 	tcase_add_test(t, each_daemon_has_its_options);
 	tcase_add_test(t, a_daemon_may_open_many_files);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

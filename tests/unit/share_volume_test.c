@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which bind mounts live in the guest, and what it mounts for them; in mounts of our own. */
+/* Which bind mounts are made in the guest instead of shared, and what it mounts for them. */
+
+#include "tests/unit/suite.h"
 
 #include "share/volume.h"
 
@@ -101,7 +103,7 @@ static char *describe(const Grpc__Storage *s)
 	return str_fmt("%s %s %s %s", s->driver, s->source, s->fstype, options);
 }
 
-START_TEST(a_volume_is_shared_or_the_guests)
+START_TEST(a_volume_is_shared_or_made_in_the_guest)
 {
 	const struct volume *v = &volumes[_i];
 	struct volume_rules rules = { "pod", v->local, &limits };
@@ -181,8 +183,7 @@ START_TEST(a_subpath_is_where_its_volume_is)
 }
 END_TEST
 
-/* Without a pod there is no emptyDir. */
-START_TEST(a_single_container_has_what_it_asks_for)
+START_TEST(a_single_container_has_no_empty_dirs)
 {
 	const struct volume v = { VOLUME "/memory", "/data", true, NULL, NULL };
 	struct volume_rules rules = { NULL, true, NULL };
@@ -200,7 +201,7 @@ END_TEST
 static const char *const bad_sizes[] = { "",     "2",   "MB",   "2X",
 					 "2MBs", "0MB", "-2MB", "99999999999999999999MB" };
 
-START_TEST(a_size_of_pages_is_checked)
+START_TEST(the_size_of_huge_pages_is_checked)
 {
 	const struct volume v = { VOLUME "/huge", "/data", false, NULL, NULL };
 	struct oci_hugepage_limit bad = { (char *)bad_sizes[_i], 1 };
@@ -218,7 +219,7 @@ START_TEST(a_size_of_pages_is_checked)
 }
 END_TEST
 
-START_TEST(a_volume_that_is_gone_is_named)
+START_TEST(a_missing_volume_is_named)
 {
 	const struct volume v = { VOLUME "/gone", "/data", false, NULL, NULL };
 	struct volume_rules rules = { "pod", false, NULL };
@@ -238,21 +239,16 @@ int main(void)
 {
 	Suite *s = suite_create("share, volumes");
 	TCase *t = tcase_create("volumes");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		(void)puts("skipped: no mounts of our own here");
 		return EXIT_SUCCESS;
 	}
-	tcase_add_loop_test(t, a_volume_is_shared_or_the_guests, 0, (int)ARRAY_LEN(volumes));
+	tcase_add_loop_test(t, a_volume_is_shared_or_made_in_the_guest, 0, (int)ARRAY_LEN(volumes));
 	tcase_add_loop_test(t, a_subpath_is_where_its_volume_is, 0, (int)ARRAY_LEN(subpaths));
-	tcase_add_test(t, a_single_container_has_what_it_asks_for);
-	tcase_add_loop_test(t, a_size_of_pages_is_checked, 0, (int)ARRAY_LEN(bad_sizes));
-	tcase_add_test(t, a_volume_that_is_gone_is_named);
+	tcase_add_test(t, a_single_container_has_no_empty_dirs);
+	tcase_add_loop_test(t, the_size_of_huge_pages_is_checked, 0, (int)ARRAY_LEN(bad_sizes));
+	tcase_add_test(t, a_missing_volume_is_named);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Annotations of single containers. */
 
+#include "tests/unit/suite.h"
+
 #include "base/mem.h"
 #include "base/str.h"
 #include "oci/spec.h"
 #include "shim/annotation.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define K  "io.katacontainers.container."
@@ -41,7 +42,7 @@ static const struct {
 	{ K "resource.other", "60", "100", 0, E_UNSUPPORTED, "not supported", NULL, 0 },
 };
 
-START_TEST(they_become_settings_or_are_refused)
+START_TEST(annotations_become_settings_or_are_refused)
 {
 	AUTO(str)
 	char *limit = cases[_i].memory ? str_fmt("{\"memory\": {\"limit\": %s}}", cases[_i].memory)
@@ -78,14 +79,9 @@ int main(void)
 {
 	Suite *suite = suite_create("shim, annotations of containers");
 	TCase *tc = tcase_create("annotations");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_loop_test(tc, they_become_settings_or_are_refused, 0, (int)ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, annotations_become_settings_or_are_refused, 0,
+			    (int)ARRAY_LEN(cases));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

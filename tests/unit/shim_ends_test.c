@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How a container, a Create and a shim end: what was never started, what could not be started, what
- * nobody waits for. */
+/* How containers, Create and the shim end: a container that was never started or failed to start, a
+ * Create whose caller is gone, a shim without a manager. */
 
 #include "tests/unit/shim_lab.h"
 
@@ -11,7 +11,6 @@
 #include "base/path.h"
 #include "base/str.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -25,22 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NINE    "shared_fs = \"virtio-9p\""
 #define MANAGER DIR "/containerd.sock"
-
-enum { STATUS_RUNNING = 2, STATUS_STOPPED = 3 };
-
-/* State: a number of it. */
-static unsigned state_of(unsigned field)
-{
-	struct answer a = shim_ask_id("State", 0);
-	unsigned value;
-
-	ck_assert_msg(a.code == RPC_OK, "State: %s", a.text);
-	value = (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(field));
-	buf_release(&a.payload);
-	return value;
-}
 
 static struct answer resize(void)
 {
@@ -54,15 +38,15 @@ static struct answer resize(void)
 
 /* --- the container --- */
 
-/* Killed as any other: with an event, an exit status, and nothing that hangs. */
+/* With an event and an exit status, as a running one. */
 START_TEST(a_container_that_was_never_started_is_killed)
 {
-	shim_start("good", NINE);
+	shim_start("good", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must(shim_kill(9, 0), "Kill");
 	ck_assert_uint_eq(shim_wait(), 137);
 	shim_await_event("/tasks/exit", 137);
-	ck_assert_uint_eq(state_of(4), STATUS_STOPPED);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_STOPPED);
 	shim_must_fail(shim_kill(9, 0), "already finished");
 	shim_must(shim_ask_id("Delete", 0), "Delete");
 	shim_await_event("/tasks/delete", 137);
@@ -104,31 +88,13 @@ static void await_log(const char *text)
 	}
 }
 
-/* The threads of the shim, by their ids. */
-static char **threads_of_shim(void)
-{
-	AUTO(str) char *path = str_fmt("/proc/%d/task", (int)shim_pid);
-	struct dirent **found = NULL;
-	char **list = NULL;
-	int n = scandir(path, &found, NULL, NULL);
-
-	ck_assert_int_ge(n, 0);
-	for (int i = 0; i < n; i++) {
-		if (*found[i]->d_name != '.')
-			strv_push(&list, found[i]->d_name);
-		free(found[i]);
-	}
-	free(found);
-	return list;
-}
-
 /* Until the shim has no threads but some of those, and so no stack that will be given back. */
 static void await_no_threads_but(char *const *those)
 {
 	struct deadline d = deadline_in(ANSWER_MS);
 
 	for (;;) {
-		AUTO(strv) char **now = threads_of_shim();
+		AUTO(strv) char **now = shim_threads();
 		bool quiet = true;
 
 		strv_each(one, now)
@@ -140,21 +106,21 @@ static void await_no_threads_but(char *const *those)
 	}
 }
 
-/* There is room for what serves a request, and none for the stack of a thread that stops the VM. */
+/* The shim has memory to serve requests, but not for the stack of the thread that stops the VM. */
 START_TEST(a_sandbox_that_cannot_be_ended_yet_is_ended_later)
 {
 	AUTO(strv) char **first = NULL;
 
-	/* No stack of an earlier thread is kept for it. */
+	/* libc caches no stack that the thread could use. */
 	ck_assert_int_eq(setenv("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0", 1), 0);
-	shim_start("good", NINE);
-	/* It answers, so those that it always has are there. */
+	shim_start("good", SHARE_9P);
+	/* It has answered, so all threads that it always has exist. */
 	shim_must_fail(shim_ask_id("State", 0), "not found");
-	first = threads_of_shim();
+	first = shim_threads();
 	shim_must(shim_create(), "Create");
 	shim_must(shim_ask_id("Start", 0), "Start");
 	shim_await_event("/tasks/start", 0);
-	/* That which has delivered the event is about to end. */
+	/* The thread that delivered the event is about to end. */
 	await_no_threads_but(first);
 	limit_addresses(used_addresses() + (2 << 20));
 	shim_must(shim_kill(9, 0), "Kill");
@@ -167,13 +133,13 @@ START_TEST(a_sandbox_that_cannot_be_ended_yet_is_ended_later)
 }
 END_TEST
 
-/* It has ended: the manager may delete it at once, and kill finds nothing. */
+/* The manager may delete it at once; Kill fails. */
 START_TEST(a_container_that_cannot_be_started_has_ended)
 {
-	shim_start("bad-start", NINE);
+	shim_start("bad-start", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must_fail(shim_ask_id("Start", 0), "no such file or directory");
-	ck_assert_uint_eq(state_of(4), STATUS_STOPPED);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_STOPPED);
 	ck_assert_uint_eq(shim_wait(), 255);
 	shim_await_event("/tasks/exit", 255);
 	shim_must_fail(shim_ask_id("Start", 0), "ended already");
@@ -183,18 +149,18 @@ START_TEST(a_container_that_cannot_be_started_has_ended)
 }
 END_TEST
 
-/* When the manager hears of the end the VM is gone; nothing waits for Delete. */
+/* When the manager gets the exit status, the VM has ended; it does not wait for Delete. */
 START_TEST(the_vm_ends_with_its_workload)
 {
 	AUTO(str) char *vmm = NULL;
 
 	shim_start_container(_i ? "no-goodbye" : "good");
-	vmm = str_fmt("/proc/%u", state_of(3));
+	vmm = str_fmt("/proc/%u", shim_state(STATE_VMM));
 	ck_assert(path_exists(vmm));
 	shim_must(shim_kill(9, 0), "Kill");
 	ck_assert_uint_eq(shim_wait(), 137);
 	ck_assert(!path_exists(vmm));
-	ck_assert_uint_eq(state_of(4), STATUS_STOPPED);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_STOPPED);
 	shim_must_fail(shim_ask_id("Stats", 0), "ended already");
 	shim_must(shim_ask_id("Pids", 0), "Pids");
 	shim_must(shim_ask_id("Delete", 0), "Delete");
@@ -208,10 +174,8 @@ static void create_on_disk(void)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024), mount = BUF_INIT(256);
 	static const char image[] = DIR "/image";
-	struct err err = ERR_INIT;
 
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, image, "", 0, 0600, &err) == 0, "%s",
-		      err.msg);
+	shim_write(image, "");
 	wire_text(&mount, 1, "ext4");
 	wire_text(&mount, 2, image);
 	wire_text(&mount, 4, "loop");
@@ -224,7 +188,7 @@ static void create_on_disk(void)
 /* Writing back to a disk takes longer than an agent without disks is waited for. */
 START_TEST(a_guest_with_a_disk_has_time_to_write_back)
 {
-	shim_start("slow-goodbye", NINE);
+	shim_start("slow-goodbye", SHARE_9P);
 	create_on_disk();
 	shim_must(shim_ask_id("Start", 0), "Start");
 	shim_must(shim_kill(9, 0), "Kill");
@@ -235,10 +199,10 @@ START_TEST(a_guest_with_a_disk_has_time_to_write_back)
 }
 END_TEST
 
-/* Managers ask for the size of whatever they have attached to. */
-START_TEST(what_has_no_terminal_has_no_size)
+/* Managers resize every process that they attach to. */
+START_TEST(resizing_without_a_terminal_succeeds)
 {
-	shim_start("good", NINE);
+	shim_start("good", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must(resize(), "ResizePty");
 	shim_must(shim_ask_id("Start", 0), "Start");
@@ -258,12 +222,9 @@ START_TEST(delete_in_another_namespace_touches_nothing)
 	shim_namespace = "other";
 	shim_delete_verb();
 	shim_namespace = "ns";
-	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
 	ck_assert(path_exists("/run/vc/sbs/c@ns/persist.json"));
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -285,18 +246,15 @@ START_TEST(delete_on_another_node_touches_nothing)
 	}
 	ck_assert_int_eq(waitpid(node, &status, 0), node);
 	ck_assert_int_eq(status, 0);
-	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
 }
 END_TEST
 
 /* --- input --- */
 
 /* A workload that was given no input reads the end of it. */
-START_TEST(no_input_is_an_end)
+START_TEST(a_workload_without_input_reads_its_end)
 {
 	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
 	struct err err = ERR_INIT;
@@ -305,22 +263,19 @@ START_TEST(no_input_is_an_end)
 	shim_await_request("CloseStdin");
 	ck_assert(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0);
 	(void)shim_recorded(&log, "grpc.AgentService", "CloseStdin");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
-/* The process has closed its input; who still writes is not to be ended by that. */
-START_TEST(input_that_is_not_read_is_taken)
+/* The writer must not be killed by SIGPIPE. */
+START_TEST(input_for_a_closed_stdin_is_discarded)
 {
 	enum { MUCH = 2 << 20 };
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 	struct err err = ERR_INIT;
 	AUTO(mem) char *much = xcalloc(1, MUCH);
 
-	shim_start("no-input", NINE);
+	shim_start("no-input", SHARE_9P);
 	ck_assert_int_eq(mkfifo(DIR "/in", 0600), 0);
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
@@ -348,7 +303,6 @@ static struct answer create_other(const char *bundle)
 	return shim_ask("Create", &payload, 0);
 }
 
-/* Whatever is wrong with one container, the pod's VM stays. */
 START_TEST(a_failed_create_leaves_the_pod_alone)
 {
 	static const char text[] =
@@ -358,21 +312,15 @@ START_TEST(a_failed_create_leaves_the_pod_alone)
 		"\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":"
 		"\"ipc\"},{\"type\":"
 		"\"network\"}]}}";
-	struct err err = ERR_INIT;
 
-	shim_start("good", NINE);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, BUNDLE "/config.json", text, strlen(text),
-					    0600, &err) == 0,
-		      "%s", err.msg);
+	shim_start("good", SHARE_9P);
+	shim_write(BUNDLE "/config.json", text);
 	shim_must(shim_create(), "Create");
 	shim_must_fail(create_other(DIR "/no-bundle"), "no such file");
 	shim_must_fail(create_other(BUNDLE), "do not fit");
 	shim_must(shim_ask_id("Start", 0), "Start");
-	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -385,15 +333,10 @@ static const struct {
 static int begin_create(int i)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
-	struct err err = ERR_INIT;
-	AUTO(str) char *address = NULL;
 	int fd;
 
-	shim_start(creates[i].script, NINE);
-	address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
-	ck_assert_ptr_nonnull(address);
-	fd = fd_unix_connect(address + strlen("unix://"), &err);
-	ck_assert_msg(fd >= 0, "%s", err.msg);
+	shim_start(creates[i].script, SHARE_9P);
+	fd = shim_connect();
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	shim_ask_on(fd, TASK, "Create", &payload, 0);
@@ -435,13 +378,11 @@ START_TEST(shutdown_ends_a_create)
 }
 END_TEST
 
-/* Another Delete is told that there is nothing, and its manager shuts the shim down: the first one is
- * answered all the same, and nothing stays. */
+/* While a Delete waits, the container is already unknown to others, and another client shuts the
+ * shim down. The Delete is answered, and nothing is left. */
 START_TEST(shutdown_waits_for_a_delete)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64), signal = BUF_INIT(64);
-	struct err err = ERR_INIT;
-	AUTO(str) char *address = NULL;
 	AUTO(fd) int fd = -1;
 	struct answer a;
 
@@ -450,10 +391,7 @@ START_TEST(shutdown_waits_for_a_delete)
 	wire_number(&signal, 3, 9);
 	shim_ask_on(shim_manager, TASK, "Kill", &signal, 0); /* holds Delete up: it has no answer */
 	ck_assert_uint_eq(shim_wait(), 137);
-	address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
-	ck_assert_ptr_nonnull(address);
-	fd = fd_unix_connect(address + strlen("unix://"), &err);
-	ck_assert_msg(fd >= 0, "%s", err.msg);
+	fd = shim_connect();
 	wire_text(&payload, 1, "c");
 	shim_ask_on(fd, TASK, "Delete", &payload, 0);
 	do {
@@ -483,18 +421,18 @@ static void manager_comes(void)
 	ck_assert_msg(manager >= 0, "%s", err.msg);
 }
 
-/* With a manager, which it has as long as more is asked of it. */
-static void start_one_that_is_soon_lonely(void)
+/* A shim that ends 120 ms after its manager. */
+static void start_with_manager(void)
 {
 	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
 	shim_host = manager_comes;
-	shim_start("good", NINE);
+	shim_start("good", SHARE_9P);
 }
 
 START_TEST(a_shim_without_a_manager_ends)
 {
-	start_one_that_is_soon_lonely();
-	if (_i) { /* not while it has a container */
+	start_with_manager();
+	if (_i) { /* not as long as it has a container */
 		shim_must(shim_create(), "Create");
 		fd_close(&manager);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
@@ -509,21 +447,20 @@ START_TEST(a_shim_without_a_manager_ends)
 }
 END_TEST
 
-/* CRI-O gives no address, and forgets a shim where it could not go on to Create. */
+/* CRI-O passes no address, and abandons the shim if it fails before Create. */
 START_TEST(a_shim_that_nobody_uses_ends)
 {
 	shim_manager_address = "";
 	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
-	shim_start("good", NINE);
+	shim_start("good", SHARE_9P);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 }
 END_TEST
 
-/* It stays as long as the manager is there. */
 START_TEST(a_shim_with_a_manager_stays)
 {
-	start_one_that_is_soon_lonely();
+	start_with_manager();
 	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
 	fd_close(&manager);
@@ -542,12 +479,12 @@ static long score(pid_t pid)
 	return strtol(text, NULL, 10);
 }
 
-/* Out of memory, the shim goes before its manager. */
+/* By the kernel, when memory runs out. */
 START_TEST(a_shim_is_killed_before_its_manager)
 {
 	long ours = score(getpid());
 
-	shim_start("good", NINE);
+	shim_start("good", SHARE_9P);
 	ck_assert_int_eq(score(shim_pid), ours < 1000 ? ours + 1 : 1000);
 	shim_finish();
 }
@@ -555,8 +492,9 @@ END_TEST
 
 START_TEST(a_signal_ends_a_shim_that_has_nothing)
 {
-	shim_start("good", NINE);
-	shim_must_fail(shim_ask_id("State", 0), "not found"); /* it serves, signals included */
+	shim_start("good", SHARE_9P);
+	shim_must_fail(shim_ask_id("State", 0),
+		       "not found"); /* it serves requests, so it handles signals too */
 	ck_assert(kill(shim_pid, SIGTERM) == 0);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
@@ -567,11 +505,8 @@ START_TEST(a_signal_does_not_end_a_shim_with_a_container)
 {
 	shim_start_container("good");
 	ck_assert(kill(shim_pid, SIGTERM) == 0);
-	ck_assert_uint_eq(state_of(4), STATUS_RUNNING);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -581,7 +516,7 @@ START_TEST(a_shim_whose_address_cannot_be_printed_ends)
 	AUTO(fd) int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
 
 	ck_assert_int_ge(full, 0);
-	ck_assert_int_gt(shim_start_into(full, "good", NINE), 0);
+	ck_assert_int_gt(shim_start_into(full, "good", SHARE_9P), 0);
 	shim_no_process_is_left(true);
 	shim_nothing_is_left();
 }
@@ -595,11 +530,11 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, the_vm_ends_with_its_workload, 0, 2);
 	tcase_add_test(t, a_guest_with_a_disk_has_time_to_write_back);
 	tcase_add_test(t, a_failed_create_leaves_the_pod_alone);
-	tcase_add_test(t, what_has_no_terminal_has_no_size);
+	tcase_add_test(t, resizing_without_a_terminal_succeeds);
 	tcase_add_test(t, delete_in_another_namespace_touches_nothing);
 	tcase_add_test(t, delete_on_another_node_touches_nothing);
-	tcase_add_test(t, no_input_is_an_end);
-	tcase_add_test(t, input_that_is_not_read_is_taken);
+	tcase_add_test(t, a_workload_without_input_reads_its_end);
+	tcase_add_test(t, input_for_a_closed_stdin_is_discarded);
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);

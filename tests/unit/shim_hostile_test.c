@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whatever a guest does, the manager gets an answer in time, the shim stays small, and nothing is
- * left in the end. */
+/* Whatever a guest does, the container manager gets an answer in time, the shim stays small, and in
+ * the end nothing is left. */
 
 #include "tests/unit/shim_lab.h"
 
@@ -23,8 +23,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The manager's side may be broken too: it gets an error, the container goes on. */
-START_TEST(a_manager_without_manners)
+/* Requests that are no messages, of unknown methods and services get an error; the container runs
+ * on. */
+START_TEST(malformed_requests_do_not_harm_a_container)
 {
 	AUTO(buf) struct buf junk = BUF_INIT(64);
 	struct answer a;
@@ -41,14 +42,11 @@ START_TEST(a_manager_without_manners)
 	shim_ask_on(shim_manager, "no.such.Service", "State", &junk, 0);
 	ck_assert_uint_eq(shim_answer_on(shim_manager, "State").code, RPC_UNIMPLEMENTED);
 	ck_assert_int_eq(wire_send(shim_manager, 2, 77, &junk), 0);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
-/* --- create comes to nothing --- */
+/* --- Create fails --- */
 
 static const struct {
 	const char *script, *says;
@@ -75,25 +73,21 @@ static const struct {
 
 START_TEST(create_fails_in_time)
 {
-	shim_start(bad_creates[_i].script, "shared_fs = \"virtio-9p\"");
+	shim_start(bad_creates[_i].script, SHARE_9P);
 	shim_must_fail(shim_create(), bad_creates[_i].says);
 	shim_must_fail(shim_ask_id("State", 0), "not found");
 	shim_finish();
 }
 END_TEST
 
-/* Each command of QMP has two answers. */
-START_TEST(answers_come_twice)
+START_TEST(qmp_answers_that_come_twice_are_ignored)
 {
 	shim_start_container("qmp-twice");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
-START_TEST(virtiofsd_dies)
+START_TEST(a_virtiofsd_that_ends_fails_create)
 {
 	shim_start("fs-dies", "virtio_fs_daemon = \"" FAKE_VM "\"");
 	shim_must_fail(shim_create(), "virtiofsd ended");
@@ -101,7 +95,7 @@ START_TEST(virtiofsd_dies)
 }
 END_TEST
 
-START_TEST(what_is_no_virtiofsd)
+START_TEST(a_program_that_is_no_virtiofsd_fails_create)
 {
 	shim_start("good", "virtio_fs_daemon = \"/bin/false\"");
 	shim_must_fail(shim_create(), "virtio_fs_daemon = \"/bin/false\"");
@@ -109,8 +103,7 @@ START_TEST(what_is_no_virtiofsd)
 }
 END_TEST
 
-/* The daemon ends because the VM has: the VM is to blame. */
-START_TEST(the_vm_ends_before_virtiofsd)
+START_TEST(the_end_of_virtiofsd_with_its_vm_is_blamed_on_the_vm)
 {
 	shim_start("fs-follows", "virtio_fs_daemon = \"" FAKE_VM "\"");
 	shim_must_fail(shim_create(), "the VM ended: its VMM exited with 1");
@@ -128,9 +121,9 @@ static void last_vm_has(const char *word)
 	ck_assert_msg(strstr(buf_cstr(&line), word) != NULL, "no %s in %s", word, buf_cstr(&line));
 }
 
-/* A guest does not say that it keeps what its kernel's note promises: 9p, or a refusal where
- * virtio-fs was asked for by name. */
-START_TEST(a_promise_that_the_guest_does_not_keep)
+/* The note in the kernel file says that it stores pages, the running guest does not. It gets 9p;
+ * if the configuration demands virtio-fs, Create fails. */
+START_TEST(a_guest_that_does_not_store_pages_gets_9p_or_fails)
 {
 	if (_i == 0) {
 		shim_start("no-file-pages", "virtio_fs_daemon = \"" FAKE_VM "\"");
@@ -146,11 +139,11 @@ START_TEST(a_promise_that_the_guest_does_not_keep)
 }
 END_TEST
 
-/* --- it goes wrong afterwards --- */
+/* --- after Create --- */
 
-START_TEST(start_without_an_answer)
+START_TEST(a_start_without_an_answer_fails_in_time)
 {
-	shim_start("no-start", "shared_fs = \"virtio-9p\"");
+	shim_start("no-start", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must_fail(shim_ask_id("Start", 500), "in time");
 	shim_must(shim_ask_id("Delete", 0), "Delete");
@@ -158,9 +151,9 @@ START_TEST(start_without_an_answer)
 }
 END_TEST
 
-START_TEST(vm_dies_at_the_start)
+START_TEST(the_end_of_the_vm_fails_a_start)
 {
-	shim_start("die-at-start", "shared_fs = \"virtio-9p\"");
+	shim_start("die-at-start", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must_fail(shim_ask_id("Start", 0), "VM");
 	ck_assert_uint_eq(shim_wait(), 255);
@@ -169,7 +162,7 @@ START_TEST(vm_dies_at_the_start)
 }
 END_TEST
 
-START_TEST(connection_ends_while_it_runs)
+START_TEST(the_end_of_the_connection_ends_the_container)
 {
 	shim_start_container("close-running");
 	ck_assert_uint_eq(shim_wait(), 255);
@@ -178,7 +171,7 @@ START_TEST(connection_ends_while_it_runs)
 }
 END_TEST
 
-START_TEST(answers_out_of_order)
+START_TEST(answers_in_another_order_find_their_calls)
 {
 	shim_start_container("reorder");
 	ck_assert_uint_eq(shim_wait(), 5);
@@ -188,8 +181,7 @@ START_TEST(answers_out_of_order)
 }
 END_TEST
 
-/* A guest that does not take a signal does not keep the manager from ending it. */
-START_TEST(kill_without_an_answer)
+START_TEST(sigkill_ends_a_guest_that_takes_no_signals)
 {
 	shim_start_container("no-signal");
 	shim_must_fail(shim_kill(15, 0), "in time");
@@ -200,8 +192,8 @@ START_TEST(kill_without_an_answer)
 }
 END_TEST
 
-/* The guest takes SIGKILL, but its kernel does not let the process go. */
-START_TEST(kill_without_an_end)
+/* The agent sends SIGKILL, but the guest's kernel does not end the process. */
+START_TEST(a_killed_process_that_stays_is_reported_as_ended)
 {
 	shim_start_container("no-end");
 	shim_must(shim_kill(9, 0), "Kill");
@@ -212,8 +204,8 @@ START_TEST(kill_without_an_end)
 }
 END_TEST
 
-/* The end is told, the signal's answer is not: Delete comes while Kill still waits. */
-START_TEST(delete_while_a_call_waits)
+/* The agent reports the end, but does not answer SignalProcess. */
+START_TEST(a_delete_succeeds_while_a_kill_waits)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
 	struct answer a;
@@ -230,13 +222,10 @@ START_TEST(delete_while_a_call_waits)
 }
 END_TEST
 
-START_TEST(agent_without_a_goodbye)
+START_TEST(an_agent_that_ignores_destroy_sandbox_stops_no_delete)
 {
 	shim_start_container("no-goodbye");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -261,7 +250,7 @@ static unsigned long busy(void)
 	return user + kernel;
 }
 
-START_TEST(floods_cost_nothing_but_themselves)
+START_TEST(floods_cost_the_shim_neither_memory_nor_time)
 {
 	unsigned status;
 
@@ -283,17 +272,16 @@ START_TEST(floods_cost_nothing_but_themselves)
 }
 END_TEST
 
-/* --- the shim is gone --- */
+/* --- a killed shim --- */
 
 static const char *const orphans[] = { "good", "no-sockets", "no-check", "no-answer" };
 
 /* containerd finds the shim dead and calls `delete`, whatever was under way. */
-START_TEST(delete_after_a_killed_shim)
+START_TEST(delete_cleans_up_after_a_killed_shim)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
-	shim_start(orphans[_i],
-		   _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : "shared_fs = \"virtio-9p\"");
+	shim_start(orphans[_i], _i % 2 ? "virtio_fs_daemon = \"" FAKE_VM "\"" : SHARE_9P);
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	shim_ask_on(shim_manager, TASK, "Create", &payload, 0);
@@ -308,23 +296,23 @@ END_TEST
 
 static void add_tests(TCase *t)
 {
-	tcase_add_test(t, a_manager_without_manners);
+	tcase_add_test(t, malformed_requests_do_not_harm_a_container);
 	tcase_add_loop_test(t, create_fails_in_time, 0, ARRAY_LEN(bad_creates));
-	tcase_add_test(t, answers_come_twice);
-	tcase_add_test(t, virtiofsd_dies);
-	tcase_add_test(t, what_is_no_virtiofsd);
-	tcase_add_test(t, the_vm_ends_before_virtiofsd);
-	tcase_add_loop_test(t, a_promise_that_the_guest_does_not_keep, 0, 2);
-	tcase_add_test(t, start_without_an_answer);
-	tcase_add_test(t, vm_dies_at_the_start);
-	tcase_add_test(t, connection_ends_while_it_runs);
-	tcase_add_test(t, answers_out_of_order);
-	tcase_add_test(t, kill_without_an_answer);
-	tcase_add_test(t, kill_without_an_end);
-	tcase_add_test(t, delete_while_a_call_waits);
-	tcase_add_test(t, agent_without_a_goodbye);
-	tcase_add_loop_test(t, floods_cost_nothing_but_themselves, 0, ARRAY_LEN(floods));
-	tcase_add_loop_test(t, delete_after_a_killed_shim, 0, ARRAY_LEN(orphans));
+	tcase_add_test(t, qmp_answers_that_come_twice_are_ignored);
+	tcase_add_test(t, a_virtiofsd_that_ends_fails_create);
+	tcase_add_test(t, a_program_that_is_no_virtiofsd_fails_create);
+	tcase_add_test(t, the_end_of_virtiofsd_with_its_vm_is_blamed_on_the_vm);
+	tcase_add_loop_test(t, a_guest_that_does_not_store_pages_gets_9p_or_fails, 0, 2);
+	tcase_add_test(t, a_start_without_an_answer_fails_in_time);
+	tcase_add_test(t, the_end_of_the_vm_fails_a_start);
+	tcase_add_test(t, the_end_of_the_connection_ends_the_container);
+	tcase_add_test(t, answers_in_another_order_find_their_calls);
+	tcase_add_test(t, sigkill_ends_a_guest_that_takes_no_signals);
+	tcase_add_test(t, a_killed_process_that_stays_is_reported_as_ended);
+	tcase_add_test(t, a_delete_succeeds_while_a_kill_waits);
+	tcase_add_test(t, an_agent_that_ignores_destroy_sandbox_stops_no_delete);
+	tcase_add_loop_test(t, floods_cost_the_shim_neither_memory_nor_time, 0, ARRAY_LEN(floods));
+	tcase_add_loop_test(t, delete_cleans_up_after_a_killed_shim, 0, ARRAY_LEN(orphans));
 }
 
 int main(void)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a container is to its manager, said by annotations. */
+/* The kind of a container, from the annotations of containerd, CRI-O and dockershim. */
+
+#include "tests/unit/suite.h"
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -7,7 +9,6 @@
 #include "shim/kind.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -31,7 +32,7 @@ static const struct {
 	{ "{\"io.kubernetes.docker.type\": \"podsandbox\"}", KIND_POD, NULL, E_OK },
 	{ "{\"io.kubernetes.docker.type\": \"container\", \"io.kubernetes.sandbox.id\": \"d\"}",
 	  KIND_IN_POD, "d", E_OK },
-	/* Nobody's word, no sandbox, and one that is a path. */
+	/* An unknown value, a missing sandbox id, and an id that is a path. */
 	{ "{\"io.kubernetes.cri.container-type\": \"pod\"}", KIND_SINGLE, NULL, E_INVALID },
 	{ "{\"io.kubernetes.docker.type\": \"sandbox\"}", KIND_SINGLE, NULL, E_INVALID },
 	{ "{\"io.kubernetes.cri.container-type\": \"container\"}", KIND_SINGLE, NULL, E_INVALID },
@@ -40,7 +41,7 @@ static const struct {
 	  KIND_SINGLE, NULL, E_INVALID },
 };
 
-START_TEST(annotations_say_what_it_is)
+START_TEST(annotations_determine_the_kind)
 {
 	AUTO(str)
 	char *text = str_fmt("{\"ociVersion\": \"1.0.2\", \"annotations\": %s}",
@@ -66,14 +67,8 @@ int main(void)
 {
 	Suite *suite = suite_create("shim, kinds");
 	TCase *tc = tcase_create("kinds");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_loop_test(tc, annotations_say_what_it_is, 0, (int)ARRAY_LEN(cases));
+	tcase_add_loop_test(tc, annotations_determine_the_kind, 0, (int)ARRAY_LEN(cases));
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

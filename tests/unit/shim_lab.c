@@ -2,6 +2,7 @@
 #include "tests/unit/shim_lab.h"
 #include "tests/unit/children_lab.h"
 #include "tests/unit/kernel_lab.h"
+#include "tests/unit/suite.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
@@ -13,6 +14,7 @@
 #include "mount/mount.h"
 
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -28,16 +30,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The bound is for the program as it is shipped, without sanitizers. */
+/* Of the peak resident set of the shim; without sanitizers, of the program as it is shipped. */
 enum { RSS_MAX_KIB = SLOW > 1 ? 2 << 20 : 24 << 10 };
 
-/* --- the container manager's part --- */
+/* --- the container manager --- */
 
 static char *shim_address;
 int shim_manager = -1; /* the connection for most calls */
 pid_t shim_pid;
 
-static int connect_shim(void)
+int shim_connect(void)
 {
 	struct err err = ERR_INIT;
 	int fd = fd_unix_connect(shim_address + strlen("unix://"), &err);
@@ -78,16 +80,14 @@ struct answer shim_answer_on(int fd, const char *method)
 	return a;
 }
 
-/* One call on a connection of its own. */
 struct answer shim_ask(const char *method, const struct buf *payload, unsigned timeout_ms)
 {
-	AUTO(fd) int fd = connect_shim();
+	AUTO(fd) int fd = shim_connect();
 
 	shim_ask_on(fd, TASK, method, payload, timeout_ms);
 	return shim_answer_on(fd, method);
 }
 
-/* Most requests have the container's id as their only field. */
 struct answer shim_ask_id(const char *method, unsigned timeout_ms)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
@@ -133,16 +133,25 @@ struct answer shim_kill(unsigned signo, unsigned timeout_ms)
 	return shim_ask("Kill", &payload, timeout_ms);
 }
 
-/* Waits for the end of the container: its exit status. */
+/* The number in one field of an answer, which is released. */
+static unsigned number_in(struct answer a, const char *method, unsigned field)
+{
+	unsigned value;
+
+	ck_assert_msg(a.code == RPC_OK, "%s: %s", method, a.text);
+	value = (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(field));
+	buf_release(&a.payload);
+	return value;
+}
+
 unsigned shim_wait(void)
 {
-	struct answer a = shim_ask_id("Wait", 0);
-	unsigned status;
+	return number_in(shim_ask_id("Wait", 0), "Wait", 1);
+}
 
-	ck_assert_msg(a.code == RPC_OK, "%s", a.text);
-	status = (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(1));
-	buf_release(&a.payload);
-	return status;
+unsigned shim_state(unsigned field)
+{
+	return number_in(shim_ask_id("State", 0), "State", field);
 }
 
 /* --- events --- */
@@ -214,7 +223,7 @@ void shim_await_event(const char *topic, unsigned status)
 
 /* --- starting and ending the shim --- */
 
-static void write_file(const char *path, const char *text)
+void shim_write(const char *path, const char *text)
 {
 	struct err err = ERR_INIT;
 
@@ -250,15 +259,15 @@ static void write_config(const char *share)
 			     FAKE_VM, share);
 	struct err err = ERR_INIT;
 
-	write_file(DIR "/configuration.toml", text);
+	shim_write(DIR "/configuration.toml", text);
 	kernel_lab_write(DIR "/vmlinux", (struct note[]){ NOTE_STORES_PAGES, NOTE_END }, 0);
 	ck_assert(path_make(DIR "/config.d", 0700, &err) == 0);
 	ck_assert(path_make(DIR "/shared", 0700, &err) == 0);
-	write_file(DIR "/shared/file", "");
+	shim_write(DIR "/shared/file", "");
 	if (shim_more_config)
-		write_file(DIR "/config.d/50-more.toml", shim_more_config);
-	write_file(BUNDLE "/log", "");
-	write_file(BUNDLE "/config.json",
+		shim_write(DIR "/config.d/50-more.toml", shim_more_config);
+	shim_write(BUNDLE "/log", "");
+	shim_write(BUNDLE "/config.json",
 		   "{\"ociVersion\":\"1.0.2\",\"hostname\":\"guest\",\"process\":{\"args\":[\"sh\","
 		   "\"-c\",\"true\"],\"env\":[\"A=b\"],\"cwd\":\"/tmp\",\"user\":{\"uid\":1,"
 		   "\"gid\":2}},\"root\":{\"path\":\"rootfs\"},\"linux\":{\"namespaces\":["
@@ -319,7 +328,7 @@ void shim_start(const char *script, const char *share)
 	pid = file_read_line(AT_FDCWD, BUNDLE "/shim.pid", &err);
 	ck_assert_msg(pid != NULL, "%s", err.msg);
 	shim_pid = (pid_t)strtol(pid, NULL, 10);
-	shim_manager = connect_shim();
+	shim_manager = shim_connect();
 }
 
 int shim_start_into(int fd, const char *script, const char *share)
@@ -353,7 +362,23 @@ void shim_is_small(void)
 	ck_assert_int_lt(strtol(peak + 6, NULL, 10), RSS_MAX_KIB);
 }
 
-/* Waits for every process that was started. The shim itself must have ended as it should. */
+char **shim_threads(void)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/task", (int)shim_pid);
+	struct dirent **found = NULL;
+	char **list = NULL;
+	int n = scandir(path, &found, NULL, NULL);
+
+	ck_assert_int_ge(n, 0);
+	for (int i = 0; i < n; i++) {
+		if (*found[i]->d_name != '.')
+			strv_push(&list, found[i]->d_name);
+		free(found[i]);
+	}
+	free(found);
+	return list;
+}
+
 void shim_no_process_is_left(bool killed)
 {
 	struct deadline d = deadline_in(QUIET_MS);
@@ -397,7 +422,6 @@ void shim_delete_verb(void)
 	ck_assert_uint_gt(wire_get_number(out.data, out.len, WIRE_PATH(3, 1)), 1600000000);
 }
 
-/* The container is gone: the shim ends when it is told to, and has left nothing. */
 void shim_finish(void)
 {
 	shim_is_small();
@@ -405,6 +429,14 @@ void shim_finish(void)
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 	shim_delete_verb();
+}
+
+void shim_kill_and_finish(void)
+{
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
 }
 
 void shim_delete_container(void)
@@ -416,7 +448,7 @@ void shim_delete_container(void)
 
 void shim_start_container(const char *script)
 {
-	shim_start(script, "shared_fs = \"virtio-9p\"");
+	shim_start(script, SHARE_9P);
 	shim_must(shim_create(), "Create");
 	shim_must(shim_ask_id("Start", 0), "Start");
 }
@@ -471,8 +503,7 @@ int shim_main(const char *name, void (*add)(TCase *t))
 {
 	Suite *s = suite_create(name);
 	TCase *t = tcase_create("shim");
-	SRunner *r = srunner_create(s);
-	int failed;
+	int status;
 
 	if (geteuid() != 0) {
 		(void)puts("skipped: needs root");
@@ -482,9 +513,7 @@ int shim_main(const char *name, void (*add)(TCase *t))
 	add(t);
 	suite_add_tcase(s, t);
 	children_adopt();
-	srunner_run_all(r, CK_NORMAL);
+	status = suite_run(s);
 	children_end();
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

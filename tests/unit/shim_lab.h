@@ -30,10 +30,16 @@
 #define VM_LOG DIR "/requests" /* requests to the agent: length and body of each frame */
 #define TASK   "containerd.task.v2.Task"
 
+#define SHARE_9P "shared_fs = \"virtio-9p\"" /* a share for shim_start() */
+
 /* Sanitizers make everything slower. */
 enum { SLOW = SANITIZED ? 5 : 1 };
 
 enum { ANSWER_MS = 15000 * SLOW, QUIET_MS = 20000 * SLOW };
+
+/* Fields of the answer to State, and values of STATE_STATUS. */
+enum { STATE_VMM = 3, STATE_STATUS = 4 };
+enum { STATUS_RUNNING = 2, STATUS_STOPPED = 3 };
 
 enum code { RPC_OK = 0, RPC_UNKNOWN = 2, RPC_NOT_FOUND = 5, RPC_UNIMPLEMENTED = 12 };
 
@@ -47,6 +53,8 @@ struct answer {
 
 extern int shim_manager; /* a connection to the shim */
 extern pid_t shim_pid;
+
+int shim_connect(void); /* a new connection to the shim, which the caller closes */
 
 void shim_ask_on(int fd, const char *service, const char *method, const struct buf *payload,
 		 unsigned timeout_ms);
@@ -62,6 +70,7 @@ struct answer shim_create(void); /* with the file OUTPUT as standard output */
 struct answer shim_create_to(const char *output);
 struct answer shim_kill(unsigned signo, unsigned timeout_ms);
 unsigned shim_wait(void); /* waits for the end of the container; returns its exit status */
+unsigned shim_state(unsigned field); /* calls State; returns the number in that field */
 
 /* The events that the shim sent, in order. */
 struct event {
@@ -84,26 +93,35 @@ extern const struct buf *shim_options; /* standard input of the verb `start`, or
 /* Called in the test's namespaces before the start, to change what the shim finds; or NULL. */
 extern void (*shim_host)(void);
 
+/* Replaces a file: the bundle's config.json, say, between the start and Create. */
+void shim_write(const char *path, const char *text);
 /* script: what fake_vm plays; share: a line of [hypervisor.qemu]. */
 void shim_start(const char *script, const char *share);
 /* The verb `start` alone, with fd as its standard output. Returns its exit code. */
 int shim_start_into(int fd, const char *script, const char *share);
 /* Starts the shim with 9p, then calls Create and Start. */
 void shim_start_container(const char *script);
-void shim_is_small(void);
-/* The payload of the first request for a method in log, which is the text of VM_LOG. The test fails
- * if there is none. */
+void shim_is_small(void); /* fails if the shim has used too much memory */
+/* The ids of the shim's threads; the caller frees them (strv_free). */
+char **shim_threads(void);
+/* The payload of the first request of this method in log, the contents of VM_LOG; it points into
+ * log. Fails if there is no such request. */
 struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method);
 void shim_output_is(const char *expect);
 /* Calls Shutdown. The shim must end, and nothing of it may be left. */
 void shim_finish(void);
+/* Kills and deletes the container, then calls shim_finish(). */
+void shim_kill_and_finish(void);
 /* Deletes a container that ended with 255, then calls shim_finish(). */
 void shim_delete_container(void);
 /* Arguments of the shim's verbs: the namespace ("ns") and containerd's address. */
 extern const char *shim_namespace, *shim_manager_address;
 /* Runs the verb `delete`, as containerd does after a shim has ended. */
 void shim_delete_verb(void);
+/* Waits until every process that the test or the shim started has ended. Unless killed, the shim
+ * must have exited with 0. */
 void shim_no_process_is_left(bool killed);
+/* Fails if files, mounts or the socket of the shim are left. */
 void shim_nothing_is_left(void);
 
 /* Runs the tests that add() puts into the test case; all are skipped without root. */

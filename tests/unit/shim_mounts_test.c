@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the host's mounts are before, during and after a container, on a host whose mounts are
- * shared, which is what systemd makes them: nothing that the shim mounts or unmounts changes them.
+ * The mounts of the host before, during and after a container, on a host whose mounts are shared, as
+ * systemd makes them: no mount or unmount of the shim propagates to them.
  */
 
 #include "tests/unit/shim_lab.h"
@@ -44,7 +44,7 @@ static void make_file(const char *path)
 	ck_assert_msg(fd >= 0, "%s: %s", path, strerror(errno));
 }
 
-/* A file system of its own, with a file in it that says that it is there. */
+/* Mounts a file system there, with the file "inside". */
 static void make_disk(const char *path)
 {
 	AUTO(str) char *inside = path_join(path, "inside");
@@ -92,8 +92,8 @@ static void shared_host(void)
 	start_other();
 }
 
-/* /run is a file system of this test. Mounts elsewhere are the machine's: who removes the directory
- * that one is on takes it away in every namespace, and others do so all the time. */
+/* /run is a file system of this test. Mounts elsewhere are the machine's: they disappear in every
+ * namespace when somebody removes the directory below them, which other tests do. */
 static bool is_foreign(const char *line)
 {
 	return !strstr(line, " /run/");
@@ -125,7 +125,7 @@ static void take_tables(struct tables *t)
 	table_of(other, &t->other);
 }
 
-/* A table is too long for a message: says the first line that one of the two has alone. */
+/* Fails with the first line that only one table has; a whole table is too long for a message. */
 static void table_is(const struct buf *now, const struct buf *before)
 {
 	AUTO(strv)
@@ -158,12 +158,13 @@ static void release_tables(struct tables *t)
 
 enum access { ABSENT, READONLY, WRITABLE };
 
-/* What is asked for, and how the file systems look in the share: at the top, and two below it. */
+/* Mounts of the specification, and the expected access to the file systems in the share: to the
+ * one at the top and the two below it. */
 static const struct row {
 	const char *source, *options, *destination;
 	enum access top, sub, deep;
-	bool guest_ro; /* the guest is told that it is read-only */
-	bool follows;  /* what the host mounts later is there too */
+	bool guest_ro; /* the guest's specification has the option "ro" */
+	bool follows;  /* later mounts of the host appear in the share */
 } rows[] = {
 	{ HOST, "\"bind\"", "/a", WRITABLE, ABSENT, ABSENT, false, false },
 	{ HOST, "\"bind\",\"ro\"", "/b", READONLY, ABSENT, ABSENT, true, false },
@@ -187,7 +188,6 @@ static void write_spec(const struct row *list_of, size_t n)
 {
 	AUTO(strv) char **mounts = NULL;
 	AUTO(str) char *list = NULL, *text = NULL;
-	struct err err = ERR_INIT;
 
 	for (size_t i = 0; i < n; i++)
 		strv_pushf(&mounts,
@@ -199,12 +199,10 @@ static void write_spec(const struct row *list_of, size_t n)
 		       "\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
 		       "\"mounts\":[%s],\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
 		       list);
-	ck_assert_msg(file_replace_volatile(AT_FDCWD, BUNDLE "/config.json", text, strlen(text),
-					    0600, &err) == 0,
-		      "%s", err.msg);
+	shim_write(BUNDLE "/config.json", text);
 }
 
-/* The root file system as a snapshotter without overlays gives it. */
+/* With a root file system as a snapshotter without overlays has it. */
 static void create_request(struct buf *out)
 {
 	AUTO(buf) struct buf m = BUF_INIT(1024);
@@ -227,7 +225,7 @@ static struct answer create(void)
 	return shim_ask("Create", &payload, 0);
 }
 
-/* The n'th mount of the specification that the agent was sent. */
+/* The nth mount of the specification that the agent got. */
 static struct wire_value guest_mount(const struct buf *log, unsigned n)
 {
 	struct wire_value v = shim_recorded(log, "grpc.AgentService", "CreateContainer");
@@ -248,7 +246,7 @@ static bool guest_has_ro(struct wire_value m)
 	return false;
 }
 
-/* Where the host has what the guest will find at that path. */
+/* The path in the share of the source of that mount; the caller frees it. */
 static char *host_path(struct wire_value m)
 {
 	AUTO(str) char *guest = wire_get_text(m.data, m.len, WIRE_PATH(2));
@@ -289,8 +287,8 @@ static void check_share(bool mounted_later)
 	look(SHARE "c/rootfs", "below", WRITABLE, "rootfs");
 }
 
-/* What the host mounts while the container runs is not seen by it, unless it asked for that, and can
- * be unmounted. */
+/* A mount that the host makes while the container runs appears in the share only where the options
+ * say so, and the host can unmount it. */
 static void mount_later(void)
 {
 	make_disk(HOST "/later");
@@ -304,7 +302,7 @@ static void mount_later(void)
 static void begin(const char *script, struct tables *before)
 {
 	shim_host = shared_host;
-	shim_start(script, "shared_fs = \"virtio-9p\"");
+	shim_start(script, SHARE_9P);
 	write_spec(rows, ARRAY_LEN(rows));
 	take_tables(before);
 }
@@ -344,7 +342,7 @@ START_TEST(a_failed_create_changes_no_mount)
 }
 END_TEST
 
-/* What the container mounts would have to appear on the host. */
+/* Mounts of the container would have to appear on the host. */
 START_TEST(a_mount_that_spreads_to_the_host_is_refused)
 {
 	static const struct row spread[] = { { HOST, "\"rbind\",\"rshared\"", "/vol", ABSENT,

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Every pair of verbs at one time, in every state of a process: both are answered, the shim lives,
- * and nothing is left. What is decided once has one winner. With sanitizers this is the test of who
- * owns what.
+ * Every pair of calls at the same time, in every state of a process: both are answered, the shim
+ * survives, and nothing is left. A call that can succeed only once succeeds at most once. Run with
+ * sanitizers, this tests locking and ownership.
  */
 
 #include "tests/unit/shim_lab.h"
 
-#include "base/fd.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -107,7 +104,7 @@ enum state { CREATED, RUNNING, EXEC_CREATED, EXEC_RUNNING, STOPPED, STATES };
 
 static void bring_into(enum state state)
 {
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	shim_must(shim_create(), "Create");
 	if (state == CREATED)
 		return;
@@ -122,7 +119,7 @@ static void bring_into(enum state state)
 	}
 }
 
-/* Whatever the two have done: the container is ended and deleted. */
+/* Ends and deletes the container, whatever state the two calls have left it in. */
 static void end_container(void)
 {
 	struct answer a = call("Kill", false);
@@ -139,16 +136,6 @@ static void end_container(void)
 
 /* --- the race --- */
 
-static int connect_to_shim(void)
-{
-	struct err err = ERR_INIT;
-	AUTO(str) char *address = file_read_line(AT_FDCWD, BUNDLE "/address", &err);
-	int fd = address ? fd_unix_connect(address + strlen("unix://"), &err) : -1;
-
-	ck_assert_msg(fd >= 0, "%s", err.msg);
-	return fd;
-}
-
 static const struct verb *pair(int i, const struct verb **second)
 {
 	size_t a = 0;
@@ -159,7 +146,7 @@ static const struct verb *pair(int i, const struct verb **second)
 	return &verbs[a];
 }
 
-START_TEST(two_verbs_at_one_time)
+START_TEST(two_calls_at_the_same_time)
 {
 	enum state state = (enum state)(_i / PAIRS);
 	bool exec = state == EXEC_CREATED || state == EXEC_RUNNING, ended = false;
@@ -170,14 +157,14 @@ START_TEST(two_verbs_at_one_time)
 	v[0] = pair(_i % PAIRS, &v[1]);
 	bring_into(state);
 	for (int k = 0; k < 2; k++)
-		fd[k] = connect_to_shim();
+		fd[k] = shim_connect();
 	for (int k = 0; k < 2; k++) {
 		AUTO(buf) struct buf payload = BUF_INIT(1024);
 
 		describe(v[k], exec, &payload);
 		shim_ask_on(fd[k], TASK, v[k]->method, &payload, 0);
 	}
-	/* What waits for the end gets it last. */
+	/* Wait is answered last, since only the end of the container answers it. */
 	for (int k = 0; k < 2; k++) {
 		if (!str_eq(v[k]->method, "Wait"))
 			a[k] = shim_answer_on(fd[k], v[k]->method);
@@ -211,7 +198,7 @@ END_TEST
 
 static void add_tests(TCase *t)
 {
-	tcase_add_loop_test(t, two_verbs_at_one_time, 0, STATES * PAIRS);
+	tcase_add_loop_test(t, two_calls_at_the_same_time, 0, STATES * PAIRS);
 }
 
 int main(void)

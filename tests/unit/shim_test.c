@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The shim with a guest of good manners: what it says to whom, what of the configuration arrives,
- * events and streams. */
+/* The shim with a guest that behaves: its requests to the agent, the configuration of the VM, events
+ * and streams. */
 
 #include "tests/unit/shim_lab.h"
 
@@ -26,7 +26,7 @@
 
 #define JOINED "/sys/fs/cgroup/h/managers/shim/cgroup.procs"
 
-/* --- the good manners --- */
+/* --- one container --- */
 
 static void holds_text(struct wire_value v, const unsigned *path, const char *expect)
 {
@@ -78,17 +78,14 @@ static void check_requests(void)
 	(void)shim_recorded(&log, "grpc.AgentService", "DestroySandbox");
 }
 
-START_TEST(a_whole_conversation)
+START_TEST(a_container_runs_from_create_to_delete)
 {
 	struct answer a;
 
 	shim_start_container("good");
 	shim_await_event("/tasks/create", 0);
 	shim_await_event("/tasks/start", 0);
-	a = shim_ask_id("State", 0);
-	ck_assert_uint_eq(a.code, RPC_OK);
-	ck_assert_uint_eq(wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(4)), 2);
-	buf_release(&a.payload);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
 	shim_must(shim_kill(9, 0), "Kill");
 	ck_assert_uint_eq(shim_wait(), 137);
 	shim_await_event("/tasks/exit", 137);
@@ -102,8 +99,8 @@ START_TEST(a_whole_conversation)
 }
 END_TEST
 
-/* Of a guest that tells nothing: each part that readers look into is there. */
-START_TEST(statistics_lack_no_part)
+/* Readers dereference these messages without a check. */
+START_TEST(statistics_of_a_silent_guest_have_every_part)
 {
 	static const unsigned parts[][6] = {
 		{ 1, 2, 2 },     /* pids */
@@ -128,26 +125,18 @@ START_TEST(statistics_lack_no_part)
 				      i, *field);
 	}
 	buf_release(&a.payload);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
-/* --- what is configured --- */
+/* --- configuration --- */
 
 /* The command line of the VMM, with spaces between the words. */
 static void command_line(struct buf *out)
 {
-	struct answer a = shim_ask_id("State", 0);
+	AUTO(str) char *path = str_fmt("/proc/%u/cmdline", shim_state(STATE_VMM));
 	struct err err = ERR_INIT;
-	AUTO(str) char *path = NULL;
 
-	ck_assert_uint_eq(a.code, RPC_OK);
-	path = str_fmt("/proc/%u/cmdline",
-		       (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(3)));
-	buf_release(&a.payload);
 	ck_assert_msg(file_read(AT_FDCWD, path, 1 << 16, out, &err) == 0, "%s", err.msg);
 	for (size_t i = 0; i < out->len; i++)
 		out->data[i] = out->data[i] ? out->data[i] : ' ';
@@ -221,10 +210,7 @@ START_TEST(the_configuration_reaches_the_vm)
 	/* A directory read-only, a file of it writable. */
 	ck_assert(open(dir, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) < 0 && errno == EROFS);
 	ck_assert(access(file, W_OK) == 0);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -237,25 +223,25 @@ static const struct {
 	{ DIR "/shared\", \"/tmp/../" DIR "/shared/:rw", "two entries are named 'shared'" },
 };
 
-START_TEST(what_cannot_be_shared_fails_create)
+START_TEST(a_bind_mount_that_cannot_be_shared_fails_create)
 {
 	AUTO(str)
 	char *text = str_fmt("[runtime]\nsandbox_bind_mounts = [\"%s\"]", bad_mounts[_i].entry);
 
 	shim_more_config = text;
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	shim_must_fail(shim_create(), bad_mounts[_i].says);
 	shim_finish();
 }
 END_TEST
 
-/* A full disk fails it as early. Not every manager calls `delete` then. */
+/* A full disk makes it fail. Not every manager then calls `delete`. */
 START_TEST(a_create_that_fails_early_leaves_nothing)
 {
 	static const char shares[] = "/run/kata-containers/shared/sandboxes";
 	struct err err = ERR_INIT;
 
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	ck_assert_int_eq(path_make(shares, 0755, &err), 0);
 	ck_assert_int_eq(mount("tmpfs", shares, "tmpfs", 0, "nr_inodes=1"), 0);
 	shim_must_fail(shim_create(), shares);
@@ -288,16 +274,13 @@ static struct answer limit_memory(const char *bytes)
 	return shim_ask("Update", &payload, 0);
 }
 
-START_TEST(an_update_beyond_the_size_is_refused)
+START_TEST(an_update_beyond_the_maximum_size_is_refused)
 {
 	shim_more_config = fixed[_i].config;
 	shim_start_container("good");
 	shim_must_fail(limit_memory("4294967296"), fixed[_i].says);
 	shim_must(limit_memory("-1"), "Update");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -347,7 +330,7 @@ START_TEST(output_goes_into_a_fifo)
 	char text[16] = "";
 	ssize_t n;
 
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	ck_assert_int_eq(mkfifo(DIR "/out", 0600), 0);
 	AUTO(fd) int fd = open(DIR "/out", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	shim_must(shim_create_to("fifo://" DIR "/out"), "Create");
@@ -357,19 +340,16 @@ START_TEST(output_goes_into_a_fifo)
 	n = read(fd, text, sizeof(text) - 1);
 	ck_assert_int_eq(n, 6);
 	ck_assert_str_eq(text, "hello\n");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
-	shim_finish();
+	shim_kill_and_finish();
 }
 END_TEST
 
-/* On a busy machine a manager may open its end when a short program has ended long ago. */
+/* On a busy machine the manager may open the FIFO long after a short program has ended. */
 START_TEST(output_waits_for_its_reader)
 {
 	char text[16] = "";
 
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	ck_assert_int_eq(mkfifo(DIR "/out", 0600), 0);
 	shim_must(shim_create_to("fifo://" DIR "/out"), "Create");
 	shim_must(shim_ask_id("Start", 0), "Start");
@@ -392,12 +372,12 @@ static const struct {
 	{ "file://" BUNDLE "/config.json/x", "config.json" },
 	{ "binary:///no/such/logger?a=b", "/no/such/logger" },
 	{ "binary:///bin/false",
-	  "" }, /* it is ready by closing its end; that it ended is its affair */
+	  "" }, /* a logger is ready when it closes its fd, also if it has ended */
 };
 
 START_TEST(output_that_cannot_be_opened_fails_create)
 {
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	if (*bad_outputs[_i].says) {
 		shim_must_fail(shim_create_to(bad_outputs[_i].uri), bad_outputs[_i].says);
 	} else {
@@ -443,7 +423,7 @@ START_TEST(the_shim_joins_the_cgroup_of_the_options)
 	wire_bytes(&any, 2, options.data, options.len);
 	shim_options = &any;
 	shim_host = one_hierarchy;
-	shim_start("good", "shared_fs = \"virtio-9p\"");
+	shim_start("good", SHARE_9P);
 	joined = file_read_line(AT_FDCWD, JOINED, &err);
 	ck_assert_msg(joined != NULL, "%s", err.msg);
 	ck_assert_int_eq(strtol(joined, NULL, 10), shim_pid);
@@ -455,12 +435,13 @@ END_TEST
 
 static void add_tests(TCase *t)
 {
-	tcase_add_test(t, a_whole_conversation);
-	tcase_add_test(t, statistics_lack_no_part);
+	tcase_add_test(t, a_container_runs_from_create_to_delete);
+	tcase_add_test(t, statistics_of_a_silent_guest_have_every_part);
 	tcase_add_test(t, a_create_that_fails_early_leaves_nothing);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
-	tcase_add_loop_test(t, what_cannot_be_shared_fails_create, 0, ARRAY_LEN(bad_mounts));
-	tcase_add_loop_test(t, an_update_beyond_the_size_is_refused, 0, ARRAY_LEN(fixed));
+	tcase_add_loop_test(t, a_bind_mount_that_cannot_be_shared_fails_create, 0,
+			    ARRAY_LEN(bad_mounts));
+	tcase_add_loop_test(t, an_update_beyond_the_maximum_size_is_refused, 0, ARRAY_LEN(fixed));
 	tcase_add_test(t, events_are_sent_again);
 	tcase_add_test(t, events_of_a_shim_that_ends_are_delivered);
 	tcase_add_test(t, output_goes_into_a_fifo);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* URIs of streams: what a logging program gets as its arguments, and which file is opened. */
 
+#include "tests/unit/suite.h"
+
 #include "shim/io/uri.h"
 
 #include "base/str.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -63,14 +64,9 @@ int main(void)
 {
 	Suite *s = suite_create("shim, URIs");
 	TCase *t = tcase_create("uri");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_loop_test(t, a_uri_is_decoded, 0, ARRAY_LEN(good));
 	tcase_add_loop_test(t, a_uri_without_a_path_is_refused, 0, ARRAY_LEN(bad));
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

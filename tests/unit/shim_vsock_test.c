@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The shim on hosts that have vhost-vsock, or seem to: which way to the agent it takes. */
+/* Which transport to the agent the shim uses on hosts with a working, a broken and no vhost-vsock. */
 
 #include "tests/unit/shim_lab.h"
 #include "tests/unit/vsock_lab.h"
@@ -58,18 +58,18 @@ static void end_container(void)
 static const struct way {
 	const char *config, *script;
 	void (*host)(void);
-	bool vsock; /* what it comes to */
+	bool vsock; /* expected: vsock, not serial */
 	const char *remembered;
 } ways[] = {
 	{ ANY, "good", working_host, true, "vsock" },
 	{ VSOCK, "good", working_host, true, NULL },
 	{ SERIAL, "good", working_host, false, NULL },
-	{ ANY, "good", vsock_lab_device, false, "serial" }, /* gives no number */
-	{ ANY, "no-vsock", working_host, false, "serial" }, /* reaches nobody */
+	{ ANY, "good", vsock_lab_device, false, "serial" }, /* no CID can be reserved */
+	{ ANY, "no-vsock", working_host, false, "serial" }, /* no connection succeeds */
 	{ ANY, "good", bare_host, false, NULL },
 };
 
-START_TEST(the_way_that_works_is_taken)
+START_TEST(the_transport_that_works_is_used)
 {
 	const struct way *w = &ways[_i];
 	struct vsock_seen seen;
@@ -87,7 +87,7 @@ START_TEST(the_way_that_works_is_taken)
 	ck_assert(command_line_has(" agent.server_addr=serial://agent ") != w->vsock);
 	remembered_is(w->remembered);
 	if (w->vsock) {
-		ck_assert_uint_eq(seen.asked, 2); /* the first number was taken */
+		ck_assert_uint_eq(seen.asked, 2); /* the first CID was in use */
 		ck_assert_uint_gt(seen.refused, 0);
 		ck_assert_uint_eq(seen.connected, 2); /* agent and log */
 		ck_assert_uint_ge(seen.cid, 3);
@@ -106,11 +106,11 @@ static const struct {
 	{ "die-early", working_host, "the VM ended" },
 };
 
-START_TEST(a_way_that_was_asked_for_is_the_only_one)
+START_TEST(a_configured_transport_has_no_fallback)
 {
 	shim_more_config = VSOCK;
 	shim_host = failures[_i].host;
-	shim_start(failures[_i].script, "shared_fs = \"virtio-9p\"");
+	shim_start(failures[_i].script, SHARE_9P);
 	shim_must_fail(shim_create(), failures[_i].says);
 	remembered_is(NULL);
 	shim_finish();
@@ -126,8 +126,8 @@ static void add_tests(TCase *t)
 		return;
 	}
 	(void)close(fd);
-	tcase_add_loop_test(t, the_way_that_works_is_taken, 0, ARRAY_LEN(ways));
-	tcase_add_loop_test(t, a_way_that_was_asked_for_is_the_only_one, 0, ARRAY_LEN(failures));
+	tcase_add_loop_test(t, the_transport_that_works_is_used, 0, ARRAY_LEN(ways));
+	tcase_add_loop_test(t, a_configured_transport_has_no_fallback, 0, ARRAY_LEN(failures));
 }
 
 int main(void)

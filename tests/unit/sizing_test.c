@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The size of a VM: limits of containers, what managers say of pods, and the bounds. */
+/* The size of a VM: from the limits of its containers, the annotations of a pod, and the bounds. */
+
+#include "tests/unit/suite.h"
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "sandbox/sizing.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { MIB = 1 << 20 };
@@ -77,7 +78,7 @@ static const struct {
 	{ "{\"cpu\": {\"cpus\": \"0-4095\"}}", 8, 256 },
 };
 
-START_TEST(one_container)
+START_TEST(the_size_of_a_vm_for_one_container)
 {
 	struct sizing z = sizing_for(&config);
 
@@ -144,7 +145,7 @@ static struct oci_spec *spec_with(const char *annotations)
 	return spec;
 }
 
-START_TEST(managers_say_the_pods_limits)
+START_TEST(annotations_have_the_limits_of_the_pod)
 {
 	AUTO(oci_spec) struct oci_spec *spec = spec_with(pods[_i].annotations);
 	struct sizing z = sizing_for(&config);
@@ -192,7 +193,7 @@ static struct sizing said(void)
 	return z;
 }
 
-START_TEST(what_was_said_of_the_pod_counts)
+START_TEST(the_limits_of_the_pod_count_until_containers_exceed_them)
 {
 	struct sizing z = said();
 
@@ -207,7 +208,7 @@ START_TEST(what_was_said_of_the_pod_counts)
 }
 END_TEST
 
-START_TEST(updates_change_what_was_said)
+START_TEST(updates_of_containers_and_of_the_pod_change_the_size)
 {
 	struct sizing z = said();
 	struct limits pod = limits_of(MIB_2);
@@ -228,7 +229,7 @@ END_TEST
 
 /* --- bounds --- */
 
-START_TEST(what_is_raised_too_far_is_refused)
+START_TEST(limits_beyond_the_maximum_are_refused)
 {
 	const struct limits none = { 0 }, cpus = { .cpus = 9 }, fits = { .cpus = 8, .memory = MIB },
 			    memory = { .memory = 3900ULL * MIB };
@@ -257,7 +258,7 @@ START_TEST(what_is_raised_too_far_is_refused)
 }
 END_TEST
 
-START_TEST(the_host_bounds_what_is_not_configured)
+START_TEST(without_a_configured_maximum_the_host_is_it)
 {
 	struct runtime_config c = config;
 	struct vmm_size most;
@@ -277,21 +278,15 @@ int main(void)
 {
 	Suite *suite = suite_create("size of a VM");
 	TCase *tc = tcase_create("sizing");
-	SRunner *runner;
-	int failed;
 
-	tcase_add_loop_test(tc, one_container, 0, (int)ARRAY_LEN(alone));
+	tcase_add_loop_test(tc, the_size_of_a_vm_for_one_container, 0, (int)ARRAY_LEN(alone));
 	tcase_add_test(tc, updates_keep_what_they_do_not_name);
-	tcase_add_loop_test(tc, managers_say_the_pods_limits, 0, (int)ARRAY_LEN(pods));
+	tcase_add_loop_test(tc, annotations_have_the_limits_of_the_pod, 0, (int)ARRAY_LEN(pods));
 	tcase_add_test(tc, containers_come_and_go);
-	tcase_add_test(tc, what_was_said_of_the_pod_counts);
-	tcase_add_test(tc, updates_change_what_was_said);
-	tcase_add_test(tc, what_is_raised_too_far_is_refused);
-	tcase_add_test(tc, the_host_bounds_what_is_not_configured);
+	tcase_add_test(tc, the_limits_of_the_pod_count_until_containers_exceed_them);
+	tcase_add_test(tc, updates_of_containers_and_of_the_pod_change_the_size);
+	tcase_add_test(tc, limits_beyond_the_maximum_are_refused);
+	tcase_add_test(tc, without_a_configured_maximum_the_host_is_it);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

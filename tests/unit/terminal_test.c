@@ -5,6 +5,8 @@
  * reads, and whoever waits is woken. Some of it is true of the guest's kernel only, on one processor.
  */
 
+#include "tests/unit/suite.h"
+
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -290,8 +292,6 @@ int main(void)
 {
 	Suite *suite = suite_create("terminal");
 	TCase *tc = tcase_create("terminal");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 240);
@@ -304,9 +304,5 @@ int main(void)
 	tcase_add_test(tc, a_terminal_may_go_with_its_output);
 	tcase_add_test(tc, an_interrupt_leaves_earlier_output);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(suite);
 }

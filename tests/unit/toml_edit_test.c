@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* toml/edit.h: a string is added to an array and removed; every other byte stays. */
+
+#include "tests/unit/suite.h"
+
 #include "toml/edit.h"
 
 #include "base/mem.h"
@@ -194,8 +197,6 @@ int main(void)
 {
 	Suite *s = suite_create("toml_edit");
 	TCase *tc = tcase_create("edit");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_loop_test(tc, add_then_remove, 0, ARRAY_LEN(adds));
@@ -206,8 +207,5 @@ int main(void)
 	tcase_add_test(tc, bounds);
 	tcase_add_test(tc, not_utf8);
 	suite_add_tcase(s, tc);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* libs/toml: getters, unknown keys, merging, files, and the positions of tokens. */
+
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/str.h"
@@ -271,8 +274,6 @@ int main(void)
 {
 	Suite *suite = suite_create("toml_get");
 	TCase *c = tcase_create("tree");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, getters_give_values);
@@ -284,8 +285,5 @@ int main(void)
 	tcase_add_test(c, spans_are_bytes);
 	tcase_add_test(c, values_know_their_bytes);
 	suite_add_tcase(suite, c);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -4,6 +4,9 @@
  * every rule that the specification has only in words. What a valid one means is written in a short
  * notation: {key=value} for a table, [a,b] for an array, "text", 12, 1.5f, true, dates as they are.
  */
+
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/str.h"
 #include "toml/toml.h"
@@ -496,8 +499,6 @@ int main(void)
 {
 	Suite *suite = suite_create("toml_parse");
 	TCase *c = tcase_create("documents");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_loop_test(c, test_valid, 0, ARRAY_LEN(valid));
 	tcase_add_loop_test(c, test_invalid, 0, ARRAY_LEN(invalid));
@@ -508,9 +509,5 @@ int main(void)
 	tcase_add_test(c, test_many_keys);
 	tcase_add_test(c, test_message_is_printable);
 	suite_add_tcase(suite, c);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

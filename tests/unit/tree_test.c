@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* base/tree.h: deep and wide trees with few fds, and trees that change during a walk. */
 
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/path.h"
@@ -20,7 +23,7 @@
 
 enum { DEEP = 20000, WIDE = 60 };
 
-static char dir[64];
+static char dir[SCRATCH_DIR];
 static int root = -1;
 static struct err err;
 
@@ -30,6 +33,7 @@ static void setup(void)
 	(void)str_print(dir, sizeof(dir), "/tmp/kata-tree-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	/* A tmpfs, if we may mount one, because the tests make many directories. */
+
 	if (geteuid() == 0) {
 		ck_assert(unshare(CLONE_NEWNS) == 0);
 		ck_assert(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
@@ -44,7 +48,7 @@ static void teardown(void)
 	err_clear(&err);
 	fd_close(&root);
 	ck_assert(geteuid() != 0 || umount2(dir, MNT_DETACH) == 0);
-	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+	scratch_remove(dir);
 	ck_assert(!path_exists(dir));
 }
 
@@ -244,8 +248,6 @@ int main(void)
 {
 	Suite *s = suite_create("tree");
 	TCase *t = tcase_create("tree");
-	SRunner *r = srunner_create(s);
-	int failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 120);
@@ -256,8 +258,5 @@ int main(void)
 	tcase_add_test(t, removal_stops_at_a_bind_mount);
 	tcase_add_test(t, a_message_names_what_it_is_about);
 	suite_add_tcase(s, t);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(s);
 }

@@ -4,6 +4,8 @@
  * byte by byte.
  */
 
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -569,8 +571,6 @@ int main(void)
 {
 	Suite *suite = suite_create("ttrpc");
 	TCase *tc = tcase_create("wire");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, calls_are_answered);
@@ -584,8 +584,5 @@ int main(void)
 	tcase_add_loop_test(tc, the_client_survives_a_hostile_server, 0,
 			    (int)ARRAY_LEN(hostile_answers));
 	suite_add_tcase(suite, tc);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

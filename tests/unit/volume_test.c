@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Records of direct-assigned volumes, and the sandbox's own socket with hostile requests. */
 
+#include "tests/unit/suite.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -138,7 +140,7 @@ static const struct {
 	{ "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", -1, NULL, NULL, NULL, NULL },
 };
 
-START_TEST(a_request_is_parsed)
+START_TEST(http_requests_are_parsed_or_refused)
 {
 	AUTO(str) char *text = xstrdup(requests[_i].text);
 	struct manage_request r = { NULL, NULL, NULL, NULL };
@@ -164,7 +166,7 @@ static const struct {
 	{ "path=a%00b", NULL },
 };
 
-START_TEST(a_query_is_resolved)
+START_TEST(queries_are_decoded)
 {
 	AUTO(str) char *query = xstrdup(queries[_i].query);
 	const struct manage_request r = { "GET", "/", "", query };
@@ -194,7 +196,7 @@ static void *run_loop(void *arg)
 	return NULL;
 }
 
-START_TEST(a_socket_answers)
+START_TEST(the_socket_answers_requests)
 {
 	static const struct manage_route routes[] = { { "POST", "/echo", on_echo },
 						      { NULL, NULL, NULL } };
@@ -252,24 +254,18 @@ int main(void)
 {
 	Suite *suite = suite_create("volume");
 	TCase *tc = tcase_create("volume");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, names_are_base64_for_urls, 0, (int)ARRAY_LEN(names));
 	tcase_add_loop_test(tc, a_record_is_checked, 0, (int)ARRAY_LEN(records));
-	tcase_add_loop_test(tc, a_request_is_parsed, 0, (int)ARRAY_LEN(requests));
-	tcase_add_loop_test(tc, a_query_is_resolved, 0, (int)ARRAY_LEN(queries));
+	tcase_add_loop_test(tc, http_requests_are_parsed_or_refused, 0, (int)ARRAY_LEN(requests));
+	tcase_add_loop_test(tc, queries_are_decoded, 0, (int)ARRAY_LEN(queries));
 	if (geteuid() == 0) {
 		tcase_add_test(tc, a_volume_and_its_users);
-		tcase_add_test(tc, a_socket_answers);
+		tcase_add_test(tc, the_socket_answers_requests);
 	} else {
 		(void)puts("skipped: a /run of its own needs root");
 	}
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "base/str.h"
 #include "tests/unit/sanitized.h"
+#include "tests/unit/suite.h"
 #include "yaml/yaml.h"
 
 #include <check.h>
@@ -276,8 +277,6 @@ int main(void)
 {
 	Suite *s = suite_create("yaml");
 	TCase *t = tcase_create("yaml");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, setup, NULL);
@@ -290,9 +289,5 @@ int main(void)
 	tcase_add_loop_test(t, what_would_not_come_back_is_not_written, 0, 4);
 	tcase_add_test(t, a_large_manifest_is_cheap);
 	suite_add_tcase(s, t);
-	runner = srunner_create(s);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? 1 : 0;
+	return suite_run(s);
 }

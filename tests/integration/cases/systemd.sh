@@ -27,8 +27,8 @@ scope_end() {
 
 scope_ctr() { in_systemd ctr --address "$LAB/host/containerd.sock" "$@"; }
 
-scope_is() { # UNIT: prints "Slice Delegate ActiveState"
-	in_systemd systemctl show -P ActiveState -P Slice -P Delegate "$1" | xargs
+scope_is() { # UNIT: prints its state, slice and delegation; versions of systemctl print in different order
+	in_systemd systemctl show -P ActiveState -P Slice -P Delegate "$1" | sort | xargs
 }
 
 # Waits until systemd has noticed the end of the scope's last process.
@@ -51,7 +51,7 @@ scope_programs() { # UNIT
 
 scope_runs() { # ID
 	scope_ctr run -d --runtime "$RUNTIME" --cgroup "pods-one.slice:cri-containerd:$1" "$IMAGE" "$1" sleep 1000
-	expect "$1" "$(scope_is "kata_$1.scope")" "pods-one.slice yes active"
+	expect "$1" "$(scope_is "kata_$1.scope")" "active pods-one.slice yes"
 }
 
 scope_deleted() { # ID

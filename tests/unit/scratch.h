@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+/*
+ * A directory for the files of one test, below /tmp:
+ *
+ *	static char dir[SCRATCH_DIR];
+ *
+ *	static void setup(void)
+ *	{
+ *		scratch_make(dir, "minisig");
+ *	}
+ *
+ *	static void teardown(void)
+ *	{
+ *		scratch_remove(dir);
+ *	}
+ *
+ * A test that fails skips its teardown; tests/unit/run.sh removes what stays.
+ */
+
+#include "base/err.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+
+enum { SCRATCH_DIR = 64 };
+
+/* Makes a new, empty directory and writes its path, which has the name in it, to dir. */
+static inline void scratch_make(char dir[SCRATCH_DIR], const char *name)
+{
+	ck_assert_int_ge(str_print(dir, SCRATCH_DIR, "/tmp/kata-%s-XXXXXX", name), 0);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+/* Removes the directory and everything in it. */
+static inline void scratch_remove(const char *dir)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(path_remove_tree(dir, &err) == 0, "%s", err.msg);
+}
+
+/* Writes a file of the directory. Directories on the way to it, as in "a/b/file", are made. */
+static inline void scratch_write(const char *dir, const char *name, const void *data, size_t len,
+				 mode_t mode)
+{
+	AUTO(str) char *path = path_join(dir, name);
+	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path));
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(path_make(parent, 0755, &err) == 0, "%s", err.msg);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, path, data, len, mode, &err) == 0, "%s",
+		      err.msg);
+}
+
+/* The same for a text, with mode 0644. */
+static inline void scratch_write_text(const char *dir, const char *name, const char *text)
+{
+	scratch_write(dir, name, text, strlen(text), 0644);
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * How an exec ends with its container. The guest never reports the end of the exec: with the script
+ * "pod" only a process that is signalled ends. Whoever waits for the exec gets an exit status from
+ * the shim alone.
+ */
+
+#include "tests/unit/shim_lab.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define EXEC  "e"
+#define OTHER "d" /* a container of the pod whose sandbox container is "c" */
+
+enum { SIGNALLED = 137 };
+
+static void ask_on(int fd, const char *method, const char *container, const char *exec)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_text(&payload, 1, container);
+	wire_text(&payload, 2, exec);
+	shim_ask_on(fd, TASK, method, &payload, 0);
+}
+
+static struct answer ask(const char *method, const char *container, const char *exec)
+{
+	AUTO(fd) int fd = shim_connect();
+
+	ask_on(fd, method, container, exec);
+	return shim_answer_on(fd, method);
+}
+
+static void add_exec(const char *container, const char *exec)
+{
+	static const char process[] =
+		"{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}";
+	AUTO(buf) struct buf payload = BUF_INIT(1024), any = BUF_INIT(1024);
+
+	wire_text(&any, 1, "types.containerd.io/opencontainers/runtime-spec/1/Process");
+	wire_text(&any, 2, process);
+	wire_text(&payload, 1, container);
+	wire_text(&payload, 2, exec);
+	wire_bytes(&payload, 7, any.data, any.len);
+	shim_must(shim_ask("Exec", &payload, 0), "Exec");
+}
+
+static void start_exec(const char *container)
+{
+	add_exec(container, EXEC);
+	shim_must(ask("Start", container, EXEC), "Start of the exec");
+}
+
+static struct answer kill_process(const char *container)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_text(&payload, 1, container);
+	wire_number(&payload, 3, 9);
+	return shim_ask("Kill", &payload, 0);
+}
+
+/* Calls Wait and returns the connection on which the answer will come. The State that follows it on
+ * a second connection has been answered, so Wait was received before anything that the test does
+ * next. */
+static int begin_wait(const char *container, const char *exec)
+{
+	int fd = shim_connect();
+
+	ask_on(fd, "Wait", container, exec);
+	shim_must(ask("State", container, exec), "State");
+	return fd;
+}
+
+static unsigned waited(int fd)
+{
+	struct answer a = shim_answer_on(fd, "Wait");
+	unsigned status = (unsigned)wire_get_number(a.payload.data, a.payload.len, WIRE_PATH(1));
+
+	ck_assert_msg(a.code == RPC_OK, "Wait: %u %s", a.code, a.text);
+	buf_release(&a.payload);
+	(void)close(fd);
+	return status;
+}
+
+/* --- a container that has a VM of its own --- */
+
+START_TEST(an_exec_is_killed_with_its_container)
+{
+	int wait;
+
+	shim_start_container("pod");
+	start_exec("c");
+	wait = begin_wait("c", EXEC);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(waited(wait), SIGNALLED);
+	ck_assert_uint_eq(shim_wait(), SIGNALLED);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
+/* --- a container of a pod, whose VM runs on --- */
+
+static void write_spec(const char *bundle, const char *type)
+{
+	AUTO(str) char *config = str_fmt("%s/config.json", bundle);
+	AUTO(str)
+	char *text =
+		str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
+			"\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
+			"\"annotations\":{\"io.kubernetes.cri.container-type\":\"%s\","
+			"\"io.kubernetes.cri.sandbox-id\":\"c\"},\"linux\":{\"namespaces\":["
+			"{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"ipc\"},"
+			"{\"type\":\"network\"}]}}",
+			type);
+
+	shim_write(config, text);
+}
+
+static void start_pod(void)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+
+	shim_start("pod", SHARE_9P);
+	write_spec(BUNDLE, "sandbox");
+	shim_must(shim_create(), "Create");
+	shim_must(shim_ask_id("Start", 0), "Start");
+	write_spec(BUNDLE, "container");
+	wire_text(&payload, 1, OTHER);
+	wire_text(&payload, 2, BUNDLE);
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+	shim_must(ask("Start", OTHER, ""), "Start");
+}
+
+static void end_pod(void)
+{
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
+}
+
+START_TEST(an_exec_is_killed_with_its_container_in_a_pod)
+{
+	int container, exec;
+
+	start_pod();
+	start_exec(OTHER);
+	container = begin_wait(OTHER, "");
+	exec = begin_wait(OTHER, EXEC);
+	shim_must(kill_process(OTHER), "Kill");
+	ck_assert_uint_eq(waited(container), SIGNALLED);
+	shim_must(ask("Delete", OTHER, ""), "Delete");
+	ck_assert_uint_eq(waited(exec), SIGNALLED);
+	end_pod();
+}
+END_TEST
+
+/* Delete of the exec arrives while its container ends and is deleted: it succeeds once the exec has
+ * ended, and is refused while the exec runs or after it was deleted with the container. */
+START_TEST(an_exec_is_deleted_while_its_container_ends)
+{
+	AUTO(fd) int of_exec = -1, of_container = -1;
+	struct answer a;
+	int exec;
+
+	start_pod();
+	start_exec(OTHER);
+	exec = begin_wait(OTHER, EXEC);
+	of_exec = shim_connect();
+	of_container = shim_connect();
+	shim_must(kill_process(OTHER), "Kill");
+	a = ask("Wait", OTHER, "");
+	buf_release(&a.payload);
+	if (_i % 2)
+		ask_on(of_exec, "Delete", OTHER, EXEC);
+	ask_on(of_container, "Delete", OTHER, "");
+	if (_i % 2 == 0)
+		ask_on(of_exec, "Delete", OTHER, EXEC);
+	shim_must(shim_answer_on(of_container, "Delete"), "Delete");
+	a = shim_answer_on(of_exec, "Delete");
+	if (a.code != RPC_OK)
+		shim_must_fail(a, strstr(a.text, "not found") ? "not found" : "running");
+	else
+		buf_release(&a.payload);
+	ck_assert_uint_eq(waited(exec), SIGNALLED);
+	end_pod();
+}
+END_TEST
+
+static void add_tests(TCase *t)
+{
+	tcase_add_test(t, an_exec_is_killed_with_its_container);
+	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
+	tcase_add_loop_test(t, an_exec_is_deleted_while_its_container_ends, 0, 4);
+}
+
+int main(void)
+{
+	return shim_main("shim, execs", add_tests);
+}
