@@ -13,7 +13,9 @@
  *	ports_free(ports)			// after that client was freed
  *
  * At most 128 connections are open at a time; further ones wait until one ends. Each buffers at
- * most 192 KiB that one side has sent and the other has not taken; then the sender waits.
+ * most 192 KiB that one side has sent and the other has not taken; then the sender waits. If a
+ * client ends while it waits, the host's kernel keeps what it had sent for up to four minutes
+ * before the connection is found to be gone; if it left something unread, it is reset at once.
  */
 
 #include "base/deadline.h"

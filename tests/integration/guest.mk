@@ -18,6 +18,8 @@ $(eval $(call tool,pty,tests/integration/pty.c,base))
 $(eval $(call tool,task-update,tests/integration/task-update.c,base loop ttrpc protocols))
 # Runs a task with a root file system that no snapshotter of ctr provides.
 $(eval $(call tool,task-run,tests/integration/task-run.c,base loop ttrpc protocols))
+# Asks systemd for a job, as kata-deploy does in a container.
+$(eval $(call tool,systemd-job,tests/integration/systemd-job.c,dbus base))
 # Runs inside a container, where there are no shared libraries.
 TOOLS += mapped
 $(eval $(call link_rule,mapped,tests/integration/mapped.c,base,tools,$$(LDFLAGS_PROGRAM)))

@@ -84,23 +84,28 @@ test_forward_many_at_once() {
 
 LONG+=(test_forward_stuck_ones_harm_nobody)
 
-# More connections than are served at a time, to a program that neither reads nor writes: containers still answer, and
-# when these connections end, others are served.
+# More connections than are served at a time, between a client and a program that do not read: containers still answer,
+# and when the clients are gone, others are served. The program sends a line when the client is blocked in writing: a
+# client that ends with something unread resets its connection. (Where nothing is unread the host's kernel keeps what
+# the client had sent, and the connection, for minutes.)
 test_forward_stuck_ones_harm_nobody() {
 	local pod ns id i clients=()
 	pod=$(pod stuck)
-	id=$(started "$pod" c1 'nc -ll -p 7000 -e sleep 1000 & httpd -p 127.0.0.1:8080; exec sleep 1000')
+	id=$(started "$pod" c1 'printf "#!/bin/sh\nfor i in 1 2 3; do sleep 3; echo unread; done; exec sleep 1000\n" >/bin/stuck
+		chmod +x /bin/stuck; nc -ll -p 7000 -e stuck & httpd -p 127.0.0.1:8080; exec sleep 1000')
 	ns=$(localhost_of "$pod")
 	fetch_page "$ns" http://127.0.0.1:8080/bin/true >/dev/null
 	for i in $(seq 150); do
-		inside "$ns" busybox nc 127.0.0.1 7000 </dev/zero >/dev/null 2>&1 &
+		# Not by a function: the process that is killed shall be nc.
+		nsenter --net="$ns" busybox nc 127.0.0.1 7000 </dev/zero >/dev/null 2>&1 &
 		clients+=($!)
 	done
 	sleep 2
 	expect neighbour "$(in_container "$id" echo alive)" alive
+	sleep 8
 	kill "${clients[@]}" 2>/dev/null
 	wait
-	has afterwards "$(fetch_page "$ns" http://127.0.0.1:8080/etc/passwd)" '^root:'
+	has afterwards "$(inside "$ns" timeout 60 busybox wget -qO- http://127.0.0.1:8080/etc/passwd)" '^root:'
 	pod_gone "$pod"
 }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# On a node with systemd, where containerd is a service, the VM's control group is a scope below the pod's slice.
+# On a node with systemd, where containerd is a service, the VM's control group is a scope below the pod's slice. Jobs
+# of systemd, when it is re-executed.
 
 # shellcheck source=tests/integration/systemd.sh
 . tests/integration/systemd.sh
@@ -81,11 +82,97 @@ test_scope_of_systemd_with_version_1() {
 }
 
 test_scope_of_systemd_with_version_2() {
+	local daemon=
 	SYSTEMD_UNIFIED=yes
 	systemd_can && [ -n "$(systemd_unified)" ] || return 0
 	scope_host ''
 	scope_lives_and_ends qemu-system-x86
 	scope_host '[runtime]
 		sandbox_cgroup_only = true'
-	scope_lives_and_ends 'containerd-shim qemu-system-x86 virtiofsd'
+	[[ ${KATA_TEST_CONFIG:-} == *virtio-9p* ]] || daemon=" virtiofsd"
+	scope_lives_and_ends "containerd-shim qemu-system-x86$daemon"
+}
+
+# --- a systemd that is re-executed while a job is awaited ---
+
+# A host with slow.service, which starts, or fails to, once $LAB/host/go says "start" or "fail".
+slow_host() {
+	SYSTEMD_DIR=$LAB/host
+	mkdir -p "$LAB/host/units"
+	printf '[Unit]\nDefaultDependencies=no\n' >"$LAB/host/units/lab.target"
+	cat >"$LAB/host/slow.sh" <<-EOF
+		touch $LAB/host/waits
+		until [ -e $LAB/host/go ]; do sleep 0.1; done
+		[ "\$(cat $LAB/host/go)" = start ]
+	EOF
+	cat >"$LAB/host/units/slow.service" <<-EOF
+		[Unit]
+		DefaultDependencies=no
+		[Service]
+		TimeoutStartSec=infinity
+		ExecStartPre=/bin/bash $LAB/host/slow.sh
+		ExecStart=/bin/sleep infinity
+	EOF
+	trap slow_end EXIT
+	systemd_start </dev/null
+}
+
+slow_end() {
+	systemd_stop
+	rm -rf "$LAB/host"
+}
+
+slow_is() { # ACTIVESTATE: waits until the unit is in that state
+	for _ in $(seq 300); do
+		[ "$(in_systemd systemctl show -P ActiveState slow.service 2>/dev/null)" != "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "    slow.service is not $1" >&2
+	return 1
+}
+
+# Has the tool restart the unit; returns when the job runs.
+slow_restarts() {
+	rm -f "$LAB"/host/{go,waits}
+	# Not as the child of nsenter, which stops with it.
+	in_systemd bash -c '"$@" & echo $! >'"$LAB/host/client"'; wait $!' - "$TOOLS/systemd-job" restart slow.service >"$LAB/host/says" 2>&1 &
+	SLOW=$!
+	for _ in $(seq 300); do
+		[ ! -e "$LAB/host/waits" ] || return 0
+		sleep 0.1
+	done
+	echo "    the job does not run" >&2
+	return 1
+}
+
+slow_ends() { # STATUS PATTERN
+	local status=0
+	wait "$SLOW" || status=$?
+	expect "exit status; it says $(cat "$LAB/host/says")" "$status" "$1"
+	has "it" "$(cat "$LAB/host/says")" "$2"
+}
+
+test_job_survives_a_reexecution() {
+	local round
+	systemd_can || return 0
+	slow_host
+	# The job goes on, and succeeds or fails.
+	for round in start:0:^$ fail:1:journalctl; do
+		slow_restarts
+		in_systemd systemctl daemon-reexec
+		slow_is activating
+		echo "${round%%:*}" >"$LAB/host/go"
+		slow_ends "$(cut -d: -f2 <<<"$round")" "${round##*:}"
+	done
+	# It ends while nobody looks.
+	for round in start:0:^$:active fail:1:is.failed:failed; do
+		slow_restarts
+		in_systemd kill -STOP "$(cat "$LAB/host/client")"
+		in_systemd systemctl daemon-reexec
+		echo "${round%%:*}" >"$LAB/host/go"
+		slow_is "${round##*:}"
+		in_systemd kill -CONT "$(cat "$LAB/host/client")"
+		slow_ends "$(cut -d: -f2 <<<"$round")" "$(cut -d: -f3 <<<"$round")"
+	done
+	slow_end
 }

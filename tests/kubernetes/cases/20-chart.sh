@@ -38,7 +38,7 @@ test_chart_refuses_what_has_no_meaning() {
 		for wrong in image.name=x k8sDistribution=k9s shims.clh.enabled=true pace.restarts=0% pace.restarts=101% \
 			pace.failures=0 env.multiInstallSuffix=A_b env.installationPrefix=opt/kata drift=ignore \
 			healthPort=0 defaultShim=fc startupTaints[0]=a:Never image.digest=sha256:12 typo=1 \
-			containerd.configDir=/etc/../x overhead.memory=lots env.installationPrefix=/kata; do
+			containerd.configDir=/etc/../x uninstall.tolerations=all overhead.memory=lots env.installationPrefix=/kata; do
 			fails_saying "$helm with $wrong" 1 'schema' "$helm" template lab "$CHART" --set "$wrong"
 		done
 	done
@@ -58,6 +58,33 @@ test_chart_takes_what_it_says() {
 	expect "classes" "$(chart_objects --set createRuntimeClasses=false | jq '[.items[] | select(.kind == "RuntimeClass")] | length')" 0
 	expect "classes without a default" "$(chart_objects --set createDefaultRuntimeClass=false |
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
+}
+
+# What uninstalls needs one node: of the same platform, whether or not it is selected, and whatever taints the
+# administrator has named. Those of nodes that are down are not tolerated, nor are all taints.
+test_chart_uninstalls_on_a_tainted_cluster() {
+	local pod own selected='{"kubernetes.io/arch":"amd64","kubernetes.io/os":"linux"}'
+	chart_uninstalls() {
+		chart_objects "$@" | jq -cS '.items[] | select(.kind == "Job") | .spec.template.spec | {nodeSelector, tolerations}'
+	}
+	pod=$(chart_uninstalls --set nodeSelector.role=work)
+	expect "selector" "$(jq -c .nodeSelector <<<"$pod")" "$selected"
+	own=$(jq -c .tolerations <<<"$pod")
+	expect "all taints" "$(jq '[.[] | select(has("key") | not)] | length' <<<"$own")" 0
+	expect "control planes" "$(jq -r '[.[].key | select(test("control-plane|Critical"))] | sort | join(" ")' <<<"$own")" \
+		"CriticalAddonsOnly node-role.kubernetes.io/control-plane"
+	cat >"$LAB/tainted.yaml" <<-EOF
+		tolerations:
+		  - { key: dedicated, operator: Equal, value: kata, effect: NoExecute }
+		  - { key: node.kubernetes.io/unreachable, operator: Exists }
+		  - { operator: Exists, effect: NoSchedule }
+		uninstall:
+		  tolerations: [{ key: other, operator: Exists }]
+	EOF
+	pod=$(chart_uninstalls -f "$LAB/tainted.yaml")
+	expect "its own and the named ones" "$(jq -cS --argjson own "$own" '.tolerations - $own' <<<"$pod")" \
+		'[{"effect":"NoExecute","key":"dedicated","operator":"Equal","value":"kata"},{"key":"other","operator":"Exists"}]'
+	expect "none is lost" "$(jq --argjson own "$own" '$own - .tolerations | length' <<<"$pod")" 0
 }
 
 # The API server accepts all names, also as labels, for a long name of the release.

@@ -112,9 +112,15 @@ usr /usr Directory read
 units /etc/systemd/system DirectoryOrCreate read
 {{- end }}
 
-{{- /* The platform that the release is for, and the administrator's selection. */}}
+{{- /* The platform that the release is for. */}}
+{{- define "kata.platform" -}}
+kubernetes.io/arch: amd64
+kubernetes.io/os: linux
+{{- end }}
+
+{{- /* The platform, and the administrator's selection. */}}
 {{- define "kata.nodeSelector" -}}
-{{- merge (dict "kubernetes.io/os" "linux" "kubernetes.io/arch" "amd64") .Values.nodeSelector | toYaml -}}
+{{- merge (include "kata.platform" . | fromYaml) .Values.nodeSelector | toYaml -}}
 {{- end }}
 
 {{- define "kata.node.volumes" -}}
@@ -163,4 +169,24 @@ downgrade is allowed because the administrator who chooses an older image wants 
 helm.sh/hook: pre-delete
 helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}
+
+{{- /*
+Tolerations of the Job that uninstalls: for nodes that run what every cluster needs, those of the DaemonSet, and the
+administrator's. Its pod would never start on a node that is down or has trouble, so those of the DaemonSet that
+tolerate all taints, or those that Kubernetes gives such nodes, are left out.
+*/}}
+{{- define "kata.withdraw.tolerations" -}}
+- { key: node.kubernetes.io/unschedulable, operator: Exists, effect: NoSchedule }
+- { key: node-role.kubernetes.io/master, operator: Exists }
+- { key: node-role.kubernetes.io/control-plane, operator: Exists }
+- { key: CriticalAddonsOnly, operator: Exists }
+{{- range .Values.tolerations }}
+{{- if and .key (not (hasPrefix "node.kubernetes.io/" .key)) }}
+- {{ toJson . }}
+{{- end }}
+{{- end }}
+{{- range .Values.uninstall.tolerations }}
+- {{ toJson . }}
+{{- end }}
 {{- end }}
