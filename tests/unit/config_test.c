@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* runtime/config: every key of upstream's configuration.toml is honoured or refused, where the file
- * is looked for, drop-ins, annotations, and what is said of a file that is wrong. */
+/* runtime/config: every key of upstream's configuration.toml is honoured or refused; where the
+ * file is searched, drop-ins, annotations, and the errors of wrong files. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -54,7 +54,7 @@ static struct runtime_config *load(const char *asked, const char *const *annotat
 	return c;
 }
 
-/* It fails with this code, and says all of these. */
+/* Loading fails with this code, and the error has all these texts. */
 static void fails(const char *asked, const char *const *annotations, enum err_code code,
 		  const char *const *says)
 {
@@ -286,7 +286,7 @@ START_TEST(files_that_cannot_be_read_are_named)
 }
 END_TEST
 
-/* Root may read everything, so somebody else has to try. */
+/* Root may read everything, so another user has to try. */
 START_TEST(an_unreadable_file_is_a_permission)
 {
 	int status;
@@ -348,7 +348,7 @@ START_TEST(a_release_uses_what_it_brings)
 		missing = str_fmt("%s = \"%s/no/such\"", keys[i], prefix);
 		fails(file, NULL, E_CONFIG, SAYS(missing));
 	}
-	/* What is not said is the release's own. */
+	/* A missing key means the file of the release. */
 	scratch_remove(dir);
 	ck_assert_int_eq(path_make(dir, 0755, &err), 0);
 	write_to(file, "[hypervisor.qemu]\nkernel = \"/bin/sh\"\ninitrd = \"/bin/sh\"\n");
@@ -377,7 +377,7 @@ START_TEST(the_environment_names_the_file)
 	c = load(other, NULL); /* what was asked for wins */
 	ck_assert_double_eq(c->vcpus, 3);
 	config_free(c);
-	/* Named and missing: nothing else is taken instead. */
+	/* A missing file that is named is an error; no other is used. */
 	ck_assert(setenv("KATA_CONF_FILE", gone, 1) == 0);
 	fails(NULL, NULL, E_NOT_FOUND, SAYS(gone));
 }

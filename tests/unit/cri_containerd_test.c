@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Registration with a real containerd: a private one below a temporary directory, which a script
- * restarts. What is laid down is a small release; what is asked is what containerd serves.
+ * restarts. The tests install a small release, and ask containerd which handlers it serves.
  */
 
 #include "tests/unit/expect.h"
@@ -99,11 +99,11 @@ static pid_t daemon_pid(void)
 	return text ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
-/* A process that nobody has waited for has ended too. */
+/* A zombie has ended too. */
 #define WAIT_FOR_END \
 	"while [ -d /proc/$p ] && ! grep -q '^State:.Z' /proc/$p/status; do sleep 0.02; done"
 
-/* Ends the daemon of a directory, if there is one, and waits for that. */
+/* Ends the daemon of a directory, if it runs, and waits for its end. */
 static void end_daemon(const char *below)
 {
 	AUTO(str)
@@ -182,7 +182,7 @@ static void tear_down(void)
 
 /* --- configurations --- */
 
-/* What keeps a CRI out of the host's directories. */
+/* Settings that keep the CRI plugin out of the host's directories. */
 static char *usual(const char *more)
 {
 	return str_fmt("# The administrator's own.\n"
@@ -323,7 +323,7 @@ static void round_trip(const char *text)
 	ck_assert(serves("kata") && serves("kata-qemu") && serves("runc"));
 	ck_assert_uint_eq(restarts(), 2);
 	ck_assert(!text || (stat(config, &st) == 0 && (st.st_mode & 07777) == 0640));
-	/* Once more: nothing to do. */
+	/* A second install has nothing to do. */
 	OK(install());
 	ck_assert_uint_eq(restarts(), 2);
 	OK(uninstall());
@@ -408,8 +408,8 @@ START_TEST(imports)
 }
 END_TEST
 
-/* Before 1.7 a relative pattern does not lead to the directory of the file: what would be is what
- * containerd takes it for, not what it looks like. */
+/* Before 1.7 a relative pattern is not relative to the directory of the file; we have to treat
+ * it as this containerd does. */
 START_TEST(relative_pattern)
 {
 	AUTO(str) char *conf_d = path_join(dir, "conf.d");
@@ -457,7 +457,7 @@ START_TEST(broken_configuration)
 }
 END_TEST
 
-/* TOML, but nothing that containerd takes. */
+/* Valid TOML that containerd refuses. */
 START_TEST(refused_configuration)
 {
 	static const char text[] = "version = 2\nrequired_plugins = 7\n";
@@ -471,7 +471,7 @@ START_TEST(refused_configuration)
 }
 END_TEST
 
-/* Without runc in its table of runtimes, CRI is not there at all. */
+/* Without runc in its table of runtimes, the CRI plugin does not start. */
 START_TEST(runs_but_does_not_answer)
 {
 	AUTO(str)
@@ -484,7 +484,7 @@ START_TEST(runs_but_does_not_answer)
 	while (!path_exists(sock) && !deadline_passed(d))
 		(void)usleep(20000);
 	ck_assert_int_lt(install(), 0);
-	/* Why it does not may be lost: see grpc.h. */
+	/* The reason may be lost: see grpc.h. */
 	ck_assert_msg(err.code == E_UNSUPPORTED || err.code == E_PROTOCOL, "%s", err.msg);
 	ck_assert_ptr_nonnull(strstr(err.msg, "does not answer"));
 	assert_config(text);
@@ -506,7 +506,7 @@ START_TEST(somebody_elses_handler)
 }
 END_TEST
 
-/* The handlers are there by somebody's own hand, and lead to our shim. */
+/* An administrator has added handlers that lead to our shim. */
 START_TEST(handlers_by_hand)
 {
 	AUTO(str)
@@ -529,7 +529,7 @@ START_TEST(handlers_by_hand)
 }
 END_TEST
 
-/* containerd does not come back with what we wrote: the old file is put back, and it does. */
+/* containerd fails with our configuration: the old file is restored, and it starts. */
 START_TEST(a_restart_after_which_containerd_stays_away_is_undone)
 {
 	AUTO(str) char *text = usual("");
@@ -595,7 +595,7 @@ START_TEST(a_containerd_that_does_not_run_is_not_restarted)
 }
 END_TEST
 
-/* Written, but never read: somebody installed while it did not answer. */
+/* Somebody installed while containerd did not run, and it has not read the file since. */
 START_TEST(a_configuration_not_read_yet_needs_a_restart)
 {
 	AUTO(str) char *text = usual(""), *with = NULL;
@@ -631,7 +631,7 @@ static int no_undo(void *context, const struct json *record, struct err *e)
 	return 0;
 }
 
-/* Killed after the restart: another process puts the old file back and restarts it again. */
+/* Another process restores the old file and restarts containerd again. */
 START_TEST(an_install_killed_after_the_restart_is_undone)
 {
 	static const struct deploy_step_ops ops = { "die", NULL, die, no_undo, NULL };

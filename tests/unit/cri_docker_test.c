@@ -48,7 +48,7 @@ static void on_hangup(int signal)
 	told = 1;
 }
 
-/* What it has read; as docker does, a file that is not right leaves things as they are. */
+/* Reads daemon.json; as docker, it ignores a file with an error. */
 static const char *docker_version = "28.1.0";
 static char *runtimes(const char *before, bool deaf)
 {
@@ -184,7 +184,7 @@ static int install(void)
 	if (open_for_change(&d) < 0 || cri_find(&o, &c, &err) < 0 ||
 	    cri_register(c, NULL, &change, &record, &err) < 0)
 		return -1;
-	if (change.restart) /* it runs */
+	if (change.restart) /* docker runs */
 		ck_assert_msg(change.reload && strstr(change.reason, "on SIGHUP"), "%s",
 			      change.reason);
 	extra = json_format(record, false);
@@ -252,7 +252,7 @@ START_TEST(a_registration_is_read_and_undone)
 }
 END_TEST
 
-/* An old docker does not understand the runtime: the file is as it was, and it is told again. */
+/* An old docker does not know the member: the file is restored and read again. */
 START_TEST(a_runtime_that_docker_does_not_take_is_undone)
 {
 	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
@@ -265,7 +265,7 @@ START_TEST(a_runtime_that_docker_does_not_take_is_undone)
 }
 END_TEST
 
-/* Before 23 docker takes the members, lists them, and cannot run one. */
+/* Before version 23 docker lists such runtimes, but cannot run them. */
 START_TEST(a_docker_that_is_too_old_is_refused)
 {
 	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
@@ -279,7 +279,7 @@ START_TEST(a_docker_that_is_too_old_is_refused)
 }
 END_TEST
 
-/* Of a prefix that was removed by hand: found in the file, and taken out while docker runs. */
+/* The prefix was removed by hand: the runtime is found in the file and removed while docker runs. */
 START_TEST(a_runtime_without_a_record_is_found_in_the_file)
 {
 	struct cri_options o = options();
@@ -334,7 +334,7 @@ START_TEST(paths_come_from_the_command_line_of_dockerd)
 }
 END_TEST
 
-/* A dockerd that checks its file: --validate --config-file FILE. */
+/* A script in the place of dockerd --validate --config-file FILE. */
 static const struct {
 	const char *script;
 	enum err_code code;
@@ -377,7 +377,7 @@ START_TEST(dockerd_checks_the_configuration)
 }
 END_TEST
 
-/* The same stand-in shows CRI-O's way to tell what it serves. */
+/* Plays the endpoint of CRI-O that lists its runtimes. */
 static const char crio_says[] = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
 				"[crio]\n[crio.runtime.runtimes.runc]\nruntime_path = \"\"\n"
 				"[crio.runtime.runtimes.kata]\nruntime_type = \"vm\"\n";

@@ -96,7 +96,7 @@ static struct cri_options options(void)
 				     .nhandlers = ARRAY_LEN(handlers) };
 }
 
-/* What the engine does with a change, without its journal. */
+/* Applies a change as the engine does, without a journal. */
 static void apply(const struct cri_change *c)
 {
 	for (size_t i = 0; i < c->change.nfiles; i++) {
@@ -108,12 +108,12 @@ static void apply(const struct cri_change *c)
 		else
 			ck_assert_int_eq(unlink(f->path), 0);
 	}
-	/* Nothing of another root runs. */
+	/* Below another root no manager runs. */
 	ck_assert(!c->restart && c->change.nsteps == 0);
 	ck_assert_ptr_nonnull(c->reason);
 }
 
-/* Returns the record as text, for who comes later. */
+/* Returns the record as text, for a later uninstall; the caller frees it. */
 static char *install(const struct cri_options *o, const char *recorded, size_t *nfiles)
 {
 	AUTO(cri) struct cri *c = NULL;
@@ -216,7 +216,7 @@ static const struct {
 	  "{\"runtimes\":{\"kata\": ", true },
 };
 
-/* The file is read by what its manager reads it with; templates are no TOML. */
+/* Parses the file as its manager does; templates are no TOML. */
 static void check_readable(const char *path)
 {
 	AUTO(str) char *text = get(path);
@@ -266,7 +266,7 @@ START_TEST(install_then_uninstall)
 }
 END_TEST
 
-/* What an administrator does: something at the top, something at the end. */
+/* Edits of an administrator: at the top and at the end. */
 static char *edited(const char *path, const char *text)
 {
 	if (str_ends(path, ".json")) {
@@ -285,7 +285,7 @@ START_TEST(edited_in_between)
 	AUTO(str) char *record = NULL, *with = NULL, *now = NULL, *without = NULL;
 	struct cri_options o = options();
 
-	/* Of an empty object nothing is left to be edited around. */
+	/* An empty object has no place for an edit. */
 	if (str_eq(managers[_i].data, "docker-empty.json"))
 		return;
 	put(managers[_i].config, text);
@@ -299,7 +299,7 @@ START_TEST(edited_in_between)
 }
 END_TEST
 
-/* --- files that are not there --- */
+/* --- missing files --- */
 
 static const struct {
 	const char *manager, *there, *config, *made;
@@ -325,7 +325,7 @@ START_TEST(no_configuration_yet)
 }
 END_TEST
 
-/* A file that we made and a person went on with stays theirs. */
+/* A file that we made and an administrator extended is kept. */
 START_TEST(no_configuration_then_edited)
 {
 	struct cri_options o = options();
@@ -342,7 +342,7 @@ START_TEST(no_configuration_then_edited)
 }
 END_TEST
 
-/* Our lines rewritten by hand: between the marks they go all the same. */
+/* All lines between our marks are removed, even if they were edited. */
 START_TEST(block_edited_by_hand)
 {
 	struct cri_options o = options();
@@ -375,7 +375,7 @@ START_TEST(template_is_extended)
 	record = install(&o, NULL, NULL);
 	now = get(K3S "config.toml.tmpl");
 	ck_assert(str_starts(now, template) && strstr(now, "runtimes.kata]"));
-	/* The rendered file has them then; that does not make them somebody else's. */
+	/* The rendered file has the handlers then; they still count as ours. */
 	free(now);
 	now = str_fmt("%s[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n"
 		      "runtime_type = \"/opt/kata/bin/containerd-shim-kata-v2\"\n",
@@ -420,7 +420,7 @@ START_TEST(a_containerd_without_cri_needs_no_registration)
 }
 END_TEST
 
-/* --- what is refused --- */
+/* --- refusals --- */
 
 static int try_register(const struct cri_options *o)
 {
@@ -440,7 +440,7 @@ static const struct {
 	{ ETC "config.toml", "version = 2\n[plugins\n", E_CONFIG },
 	{ ETC "config.toml", "version = \"2\"\n", E_CONFIG },
 	{ ETC "config.toml", "version = 3\nimports = \"x\"\n", E_CONFIG },
-	/* The table is closed: ours does not fit in. */
+	/* An inline table cannot be extended. */
 	{ ETC "config.toml",
 	  "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n"
 	  "runtimes = { runc = { runtime_type = \"io.containerd.runc.v2\" } }\n",
@@ -506,7 +506,7 @@ START_TEST(bad_options)
 }
 END_TEST
 
-/* --- which one --- */
+/* --- the choice of the manager --- */
 
 START_TEST(nothing_is_found)
 {
@@ -554,9 +554,9 @@ START_TEST(nerdctl_needs_nothing)
 }
 END_TEST
 
-/* --- who restarts it --- */
+/* --- restarts --- */
 
-/* /run and /etc of this test's own. */
+/* Mounts empty /run and /etc in a mount namespace of this test. */
 static bool own_directories(void)
 {
 	if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
@@ -619,8 +619,8 @@ START_TEST(restart_command)
 }
 END_TEST
 
-/* A systemctl of ours notes what it is told; the manager answers all the time, from a process that
- * is not the one that was noted. */
+/* A script in the place of systemctl records its arguments. The manager answers all the time,
+ * from the process of the record, so it was not restarted. */
 START_TEST(failures_of_the_unit_are_reset_before_a_restart)
 {
 	AUTO(str) char *told = in_root("/told"), *sock = in_root("/s");
@@ -647,7 +647,7 @@ START_TEST(failures_of_the_unit_are_reset_before_a_restart)
 	json_put(record, "answers", json_make_bool(false));
 	ck_assert_str_eq(cri_step_kinds[0]->kind, "cri-watch");
 	err_clear(&err);
-	/* It is still this process: not restarted, after all. */
+	/* Process 1 of the record still runs. */
 	ck_assert_int_eq(cri_step_kinds[0]->undo(NULL, record, &err), -1);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
 	now = get("/told");
@@ -656,9 +656,9 @@ START_TEST(failures_of_the_unit_are_reset_before_a_restart)
 }
 END_TEST
 
-/* --- what containerd's own parser says --- */
+/* --- containerd's own parser --- */
 
-/* A containerd 2 in so far as it puts files together: the root file, then those of its imports. */
+/* Plays containerd 2 merging its files: prints the root file, then the imported ones. */
 #define MERGE                                                                           \
 	"put_together() { grep -v '^imports' $2; "                                      \
 	"sed -n 's/^imports = //p' $2 | tr -d '[]\" ' | tr , '\\n' | while read f; do " \
@@ -666,7 +666,7 @@ END_TEST
 
 static const struct {
 	const char *script;
-	enum err_code code; /* E_OK: it is content */
+	enum err_code code; /* E_OK: accepted */
 	const char *says;
 } parsers[] = {
 	{ MERGE "put_together \"$@\"", E_OK, NULL },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What the doctor finds on nodes that lack something, and what he says to do about it. */
+/* The findings of the doctor on nodes that lack something, and their remedies. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -26,7 +26,7 @@
 static char dir[SCRATCH_DIR];
 static struct diagnosis d;
 
-/* Mounts of a test are its own and end with it. */
+/* In a mount namespace of the test. */
 static void set_up(void)
 {
 	scratch_make(dir, "doctor");
@@ -53,7 +53,7 @@ static const struct finding *examine(const struct doctor_options *more, const ch
 	doctor_examine(&o, &d);
 	vec_each(struct finding, f, &d.findings) {
 		ck_assert_ptr_nonnull(f->text);
-		/* What is wrong has a remedy. */
+		/* A bad finding has a remedy. */
 		ck_assert_msg(f->state < FINDING_WARN || f->remedy, "%s: %s", f->name, f->text);
 	}
 	vec_each(struct finding, f, &d.findings) {
@@ -94,7 +94,7 @@ START_TEST(a_missing_virtiofsd_is_a_warning)
 }
 END_TEST
 
-/* What a release brings need not be the node's. */
+/* The node itself needs no VMM if the release has one. */
 START_TEST(a_release_brings_the_vmm)
 {
 	static const struct {
@@ -151,7 +151,7 @@ START_TEST(a_full_file_system_is_found)
 }
 END_TEST
 
-/* Runs under that name until it is killed. */
+/* Starts a process with that name, which runs until it is killed. */
 static pid_t stand_in(const char *name)
 {
 	AUTO(str) char *path = path_join(dir, name);
@@ -169,7 +169,7 @@ static pid_t stand_in(const char *name)
 	return pid;
 }
 
-/* Until the process runs that program, and not the test any more. */
+/* Waits until the process has executed that program. */
 static void await(pid_t pid, const char *name)
 {
 	struct deadline end = deadline_in(60000);
@@ -215,12 +215,13 @@ START_TEST(a_missing_or_broken_kvm_is_found)
 		ck_assert_ptr_nonnull(strstr(f->remedy, "kvm_intel"));
 		return;
 	}
-	/* A file that opens, but is no KVM. */
+	/* A file that can be opened, but is no KVM. */
 	ck_assert_int_eq(mount("/dev/null", "/dev/kvm", NULL, MS_BIND, NULL), 0);
 	f = examine(&(struct doctor_options){ .prefix = NULL }, "kvm");
 	ck_assert_int_eq(f->state, FINDING_WARN);
 	ck_assert_ptr_nonnull(strstr(f->text, "cannot create a VM"));
-	/* An ordinary user is told to ask as root, not to open the device to everybody. */
+	/* The remedy for an ordinary user is to run it as root, not to open the device to
+	 * everybody. */
 	ck_assert_int_eq(umount("/dev/kvm"), 0);
 	AUTO(str) char *file = path_join(dir, "kvm");
 	AUTO(fd) int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);

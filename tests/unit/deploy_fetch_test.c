@@ -43,7 +43,7 @@ static struct web web;
 static struct release old, now;
 static int staging;
 static struct source_cost cost;
-static pid_t writer; /* into our standard input */
+static pid_t writer; /* the child that writes to our standard input */
 
 static const char *in(const char *name)
 {
@@ -213,7 +213,7 @@ static void use_stdin(const char *file)
 	(void)close(ends[0]);
 }
 
-/* As a caller does: what has no release is set aside. */
+/* Opens the release as callers do: mirrors that do not have it are skipped. */
 static struct source *settled(struct source *s)
 {
 	AUTO(buf) struct buf text = BUF_INIT(0);
@@ -258,7 +258,7 @@ static bool has_nothing(void *arg, const struct entry *e)
 	return false;
 }
 
-/* What the older release had. */
+/* The engine has the files of the older release. */
 static bool has_old(void *arg, const struct entry *e)
 {
 	(void)arg;
@@ -289,7 +289,7 @@ static int stage(struct source *s, const struct release *r,
 	return source_stage(s, r, &r->layout, has, base, NULL, staging, NULL, &cost, &err);
 }
 
-/* Every file that is wanted is there and right; nothing else is. */
+/* Staging has every file that was requested, with its contents, and no other. */
 static void check_staged(const struct release *r, bool (*has)(void *arg, const struct entry *e))
 {
 	struct stat st;
@@ -353,7 +353,7 @@ START_TEST(only_what_is_missing_comes)
 
 	ck_assert_msg(stage(s, &now, has_old, old_file) == 0, "%s", err.msg);
 	check_staged(&now, has_old);
-	/* The kernel, twice, by one patch; what does not compress into a patch by its blob. */
+	/* One patch makes two copies of the kernel; the noise has no patch and comes in its blob. */
 	ck_assert_uint_eq(cost.patches, 2);
 	ck_assert_uint_eq(cost.blobs, 1);
 	ck_assert_uint_eq(cost.unpacked, 2 * BIG + NOISE);
@@ -401,7 +401,7 @@ START_TEST(a_bad_patch_is_replaced_by_the_blob)
 	} else if (_i < 4) {
 		damage(patch, 12);
 	} else {
-		/* the base is not what it was: the patch is right and makes another file */
+		/* the base has changed: the patch is intact, but makes another file */
 		damage("t1/share/guest/vmlinux", 5);
 		damage("t1/share/guest/again", 5);
 	}
@@ -461,7 +461,7 @@ START_TEST(a_bomb_is_refused)
 }
 END_TEST
 
-/* --- broken runs --- */
+/* --- interrupted runs --- */
 
 START_TEST(an_interrupted_download_is_resumed)
 {
@@ -474,7 +474,7 @@ START_TEST(an_interrupted_download_is_resumed)
 	AUTO(buf) struct buf data = BUF_INIT(0);
 	bool ranged = false;
 
-	/* What a killed run leaves: half of a blob, and whose half that is. */
+	/* What a killed run leaves: half of a blob, and the entity tag of the blob. */
 	ck_assert_int_eq(file_read(AT_FDCWD, in(blob), 8 << 20, &data, &err), 0);
 	ck_assert_int_eq(mkdir(in("cache"), 0700), 0);
 	put(part, data.data, data.len / 2);
@@ -532,8 +532,8 @@ static bool is_half_there(const struct release_component *c)
 	return in_cache(c->blob) >= c->size / 2 && in_cache(tag) > 0;
 }
 
-/* Killed in the middle of a download, at a server that hangs. No child stays, and the next run goes
- * on where it was. */
+/* Killed in the middle of a download, at a server that hangs. No child is left, and the next run
+ * continues the download. */
 START_TEST(a_killed_run_is_resumed)
 {
 	AUTO(str) char *hang = web_url(&web, "hang"), *good = web_url(&web, "ok");
@@ -639,7 +639,7 @@ START_TEST(a_full_disk_is_an_error_of_its_own)
 }
 END_TEST
 
-/* It ends with E_CANCELLED, and with it whoever worked for it. */
+/* With E_CANCELLED, and its children end too. */
 START_TEST(a_signal_ends_it)
 {
 	AUTO(str) char *hang = web_url(&web, "hang");
@@ -763,8 +763,8 @@ START_TEST(a_mirror_can_be_distrusted)
 }
 END_TEST
 
-/* What a mirror says counts, and what another does not say costs no more than a moment: none of the
- * pauses and time limits of a download. */
+/* The answer of another mirror is used, and the dead one costs only a moment, without the pauses
+ * and time limits of a download. */
 START_TEST(a_dead_mirror_is_passed_over)
 {
 	struct deaf deaf = { 0 };
@@ -819,7 +819,7 @@ START_TEST(documents_come_from_one_mirror)
 		ck_assert_msg(str_starts(web_request(&web, i)->path, "plain/"), "%s",
 			      web_request(&web, i)->path);
 	ck_assert(source_distrust(s, &err));
-	/* From the start: not below "none". */
+	/* The next mirror is read from its root again, not below "none". */
 	ck_assert_msg(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err) == 0, "%s",
 		      err.msg);
 }
@@ -917,7 +917,7 @@ START_TEST(a_bad_copy_is_no_release)
 }
 END_TEST
 
-/* Killed or failed while it is fetched: an older copy is as it was, and usable. */
+/* A killed or failed fetch leaves the older copy unchanged and usable. */
 START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 {
 	AUTO(str) char *hang = web_url(&web, "hang"), *good = web_url(&web, "ok");
@@ -958,7 +958,7 @@ START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 	ck_assert_int_eq(kill(pid, SIGKILL), 0);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	ck_assert_msg(release_check(copy, NULL, &err) == 0, "%s", err.msg);
-	/* And then it is the new one, of which nothing is missing and to which nothing is added. */
+	/* After a complete fetch it is the new one, without missing or additional files. */
 	s = open_one(good);
 	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
 	source_close(s);
@@ -969,7 +969,7 @@ START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 }
 END_TEST
 
-/* --- the whole --- */
+/* --- fetching and laying down --- */
 
 static bool engine_has(void *arg, const struct entry *e)
 {

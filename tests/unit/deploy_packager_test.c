@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The verbs release and keys, as a packager types them. Each runs in a process of its own, as verbs
- * do; its output and its exit status are what counts.
+ * The verbs release and keys, as a packager types them. Each runs in a process of its own; the
+ * tests check its output and its exit status.
  */
 
 #include "tests/unit/scratch.h"
@@ -51,7 +51,7 @@ static void teardown(void)
 	scratch_remove(dir);
 }
 
-/* The child: in dir, with a session of its own and so without a terminal, or with tty as one. */
+/* In the child: enters dir and a new session, without a terminal or with the terminal tty. */
 static _Noreturn void be_verb(const char *line, const char *input, const char *tty)
 {
 	AUTO(strv) char **argv = strv_split(line, " ");
@@ -72,7 +72,7 @@ static _Noreturn void be_verb(const char *line, const char *input, const char *t
 	_exit(rc < 0 ? err_exit_status(e.code) : 0);
 }
 
-/* Runs a verb with input on fd 7; its exit status. */
+/* Runs a verb with this input on fd 7; returns its exit status. */
 static int run(const char *line, const char *input)
 {
 	int status;
@@ -153,7 +153,8 @@ START_TEST(releases_are_compared)
 	good(BUILD "--out r1 --created 1700000000", "");
 	put("t/bin/more", "more\n", 0755);
 	good(BUILD "--out r2 --serial 8 --created 2023-11-15T00:00:00Z --old r1", "");
-	/* Nodes could not order two releases of one serial; without one, there is a higher one. */
+	/* Nodes could not order two releases with the same serial. Without --serial it is the next
+	 * higher. */
 	refused(BUILD "--out r3 --created 1700000000 --old r1", "", E_USAGE);
 	good("release build --tree t --components c.yaml --version 1.2.4 --created 6 --out r3 "
 	     "--expires 3650d --old r1 --old r2 --json",
@@ -173,7 +174,7 @@ START_TEST(releases_are_compared)
 }
 END_TEST
 
-/* The numbers of a channel that is issued again, and a root that changes one thing. */
+/* The serial of a channel that is issued again, and the version of a root with one change. */
 START_TEST(channels_and_roots_go_on_from_the_last)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OUTPUT_MAX);
@@ -189,7 +190,7 @@ START_TEST(channels_and_roots_go_on_from_the_last)
 	ck_assert_int_eq(json_int(json_get(c, "serial")), 8);
 	ck_assert_str_eq(json_text(json_get(c, "name")), "stable");
 	ck_assert_str_eq(json_text(json_get(c, "expires")), "2027-01-29T08:00:00Z");
-	/* Its old signature is gone, that of the release is not. */
+	/* The old signature of the channel has been removed, that of the release has not. */
 	refused("release check --key dev.pub --allow-expired r", "", E_TRUST);
 	good("release sign --role channel --key ops.channel.key --json r", "");
 	output(&text);
@@ -300,7 +301,7 @@ START_TEST(every_verb_has_help)
 }
 END_TEST
 
-/* On a terminal: asked twice, without echo, and the echo comes back. */
+/* On a terminal: the prompt appears twice, echo is off meanwhile, and on again afterwards. */
 START_TEST(a_pass_phrase_is_asked_without_echo)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), status;
@@ -327,7 +328,7 @@ START_TEST(a_pass_phrase_is_asked_without_echo)
 		buf_add(&seen, chunk, (size_t)n);
 		if (strstr(seen.data, prompts ? "Repeat it: " : "of the new key: ")) {
 			ck_assert_int_eq(tcgetattr(master, &mode), 0);
-			/* The prompt comes before the echo is off: what is typed is dropped then.
+			/* Echo is switched off after the prompt, which discards earlier input.
 			 */
 			while (mode.c_lflag & ECHO)
 				ck_assert_int_eq(tcgetattr(master, &mode), 0);

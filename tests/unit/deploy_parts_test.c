@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* deploy/: what needs no file system: layouts, verdicts, install.json, plans, the journal's text.
- */
+/* Parts of deploy/ without file system: layouts, verdicts on edited files, install.json, plans, the
+ * text of the journal. */
 
 #include "tests/unit/suite.h"
 
@@ -137,7 +137,7 @@ START_TEST(a_layout_survives_its_text)
 	ck_assert(entry_is_conf(layout_find(&again, "etc/kata.toml")));
 	ck_assert(layout_has_top(&again, "bin") && !layout_has_top(&again, "lib"));
 	ck_assert_ptr_null(layout_find(&again, "bin/c"));
-	/* Other contents under the same id. */
+	/* Other contents with the same id. */
 	AUTO(layout) struct layout forged = LAYOUT_INIT;
 	*strstr(text, "runtime") = 'R';
 	ck_assert_int_lt(layout_parse(&forged, text, strlen(text), "t", &err), 0);
@@ -252,7 +252,7 @@ START_TEST(a_journal_survives_its_text)
 }
 END_TEST
 
-/* Cut anywhere, or with any byte changed, it is not a journal of ours. */
+/* Cut at any byte, or with any byte changed. */
 START_TEST(a_damaged_journal_is_refused)
 {
 	AUTO(plan) struct plan p = PLAN_INIT;

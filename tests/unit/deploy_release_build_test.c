@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * deploy/release/build.h: a release is made out of a tree, the same bytes whoever makes it; tar,
- * zstd and minisign understand it; what is wrong with a tree or a release is noticed.
+ * deploy/release/build.h: a release is built from a tree, with the same bytes whoever builds it;
+ * tar, zstd and minisign can read it; errors in a tree or a release are found.
  */
 
 #include "tests/unit/scratch.h"
@@ -48,7 +48,7 @@ static const char components[] = "components:\n"
 
 #define SOURCE_SUM "91aca71520040edc40b8d437aa3004dae614f58e286cf653ee8996c07af2962f"
 
-/* What the component guest was made from. */
+/* The sources of the component guest. */
 static const char sources[] = "sources:\n"
 			      "  - name: linux\n"
 			      "    version: \"6.1\"\n"
@@ -67,7 +67,7 @@ static const char sources[] = "sources:\n"
 static char dir[SCRATCH_DIR];
 static struct err err;
 
-/* dir/NAME; lives until the next test. */
+/* The path dir/NAME, valid until the next test. */
 static const char *in(const char *name)
 {
 	static char *kept[64];
@@ -107,7 +107,7 @@ static void teardown(void)
 	scratch_remove(dir);
 }
 
-/* Bytes that do not compress, and are the same each time. */
+/* Pseudo-random bytes, which do not compress; the same for the same seed. */
 static void noise(unsigned char *to, size_t len, uint32_t seed)
 {
 	for (size_t i = 0; i < len; i++) {
@@ -177,7 +177,7 @@ static void build(const char *tree, const char *out, char *const *old, const cha
 	ck_assert_msg(release_build(&o, &err) == 0, "%s", err.msg);
 }
 
-/* Tree "t", release "r" of it. */
+/* Makes the tree "t", and builds the release "r" from it. */
 static void usual(void)
 {
 	make_tree("t", 1);
@@ -220,7 +220,7 @@ START_TEST(a_release_is_what_the_tree_was)
 }
 END_TEST
 
-/* tar and zstd, which know nothing of us, make the tree again. */
+/* tar and zstd unpack it to the same tree. */
 START_TEST(a_blob_is_a_plain_archive)
 {
 	AUTO(release) struct release r = RELEASE_INIT;
@@ -238,7 +238,7 @@ START_TEST(a_blob_is_a_plain_archive)
 }
 END_TEST
 
-/* Builds the same as somebody else, with another umask, in another place, at another time. */
+/* Builds the same release as another user, with another umask, elsewhere, at another time. */
 static void build_as_other(const char *tree, const char *out, const char *old)
 {
 	pid_t pid = fork();
@@ -299,7 +299,7 @@ START_TEST(a_patch_makes_the_new_file)
 	make_tree("t2", 2);
 	build("t2", "r2", old, "3.11.0");
 	load("r2", &r);
-	/* Not for what did not change, nor where a patch is hardly smaller. */
+	/* There is no patch for unchanged files, nor where it would hardly be smaller. */
 	ck_assert_uint_eq(r.patches.n, 1);
 	p = &r.patches.v[0];
 	ck_assert_str_eq(p->target, layout_find(&r.layout, "share/guest/vmlinux")->sha256);
@@ -321,13 +321,13 @@ START_TEST(a_patch_makes_the_new_file)
 	ck_assert_uint_eq(json_count(json_get(files, "added")), 0);
 	ck_assert_uint_eq(json_count(json_get(files, "removed")), 0);
 	ck_assert_uint_eq(json_count(json_get(files, "changed")), 2);
-	/* "random" has no patch, so it is the blob after all. */
+	/* "random" has no patch, so the blob is needed. */
 	ck_assert_int_eq(json_int(json_get(diff, "download")),
 			 (int64_t)release_component(&r, "guest")->size);
 }
 END_TEST
 
-/* The same change of two files can be the same patch: one file, two rows. */
+/* Two files with the same change share one patch file, with a row in the manifest for each. */
 START_TEST(a_patch_can_be_for_two_files)
 {
 	AUTO(strv) char **old = NULL;
@@ -414,7 +414,7 @@ static const struct {
 	{ "a source without a digest", E_INVALID, "share/guest/sources.yaml: source 1" },
 };
 
-/* What is wrong with the tree, for those of the list that are about it. */
+/* Makes the tree wrong, in the cases that are about the tree. */
 static void spoil_tree(int what)
 {
 	switch (what) {
@@ -451,7 +451,7 @@ static void spoil_tree(int what)
 	}
 }
 
-/* Likewise with the list of components. */
+/* Makes the list of components wrong. */
 static void spoil_components(int what)
 {
 	switch (what) {
@@ -485,7 +485,7 @@ static void usual_release(const char *name)
 	build("t", name, NULL, "3.10.0");
 }
 
-/* Likewise with what is asked for. */
+/* Makes the options wrong. */
 static void spoil_options(int what, struct release_build_options *o)
 {
 	static char gone[] = "/nonexistent";
@@ -534,7 +534,7 @@ START_TEST(a_tree_that_is_wrong_is_refused)
 	ck_assert_msg(err.code == wrong_trees[_i].code, "%s: %s", wrong_trees[_i].what, err.msg);
 	ck_assert_msg(strstr(err.msg, wrong_trees[_i].says) != NULL, "%s: %s", wrong_trees[_i].what,
 		      err.msg);
-	/* What was there stays; no half of a release is left. */
+	/* Existing files stay; no part of the release is left. */
 	ck_assert_int_eq(path_exists(out), path_exists(in("r/x")));
 }
 END_TEST
@@ -682,9 +682,8 @@ START_TEST(a_release_that_was_changed_is_noticed)
 }
 END_TEST
 
-/* What only the inside of a blob tells: the digests of the manifest are those of the wrong files.
- */
-/* Replaces the digest of a file in another file by that of the contents that it has now. */
+/* Only the contents of the blobs show this: the manifest has the digests of other files. */
+/* Replaces the digest of a file, in another file, by the digest of its present contents. */
 static void edit_digest(const char *name, const char *from, const char *of)
 {
 	AUTO(buf) struct buf text = BUF_INIT(TEXT_MAX);
@@ -739,7 +738,7 @@ START_TEST(a_blob_with_other_contents_is_noticed)
 }
 END_TEST
 
-/* Each rule of SPDX that sbom_check holds: a document that breaks it. */
+/* For each rule of SPDX that sbom_check() checks, a document that breaks it. */
 START_TEST(a_bill_of_materials_keeps_the_rules)
 {
 	static const char *const edits[][2] = {
@@ -799,7 +798,7 @@ START_TEST(a_bill_of_materials_keeps_the_rules)
 }
 END_TEST
 
-/* What went into a component is in the SBOM and in the provenance, by digest. */
+/* In the SBOM and in the provenance. */
 START_TEST(sources_are_listed_by_digest)
 {
 	static const char *const bill[] = { "\"name\": \"linux\"",
@@ -840,7 +839,7 @@ START_TEST(a_file_that_is_no_archive_is_refused)
 }
 END_TEST
 
-/* The list of this project fits what make install lays down. */
+/* packaging's list of components covers all files of make install. */
 START_TEST(our_components_own_what_is_installed)
 {
 	static const char *const files[] = {
@@ -877,7 +876,7 @@ START_TEST(our_components_own_what_is_installed)
 	ck_assert_ptr_nonnull(layout_find(&r.layout, "etc/configuration.toml"));
 	get("r/" RELEASE_SBOM, &text);
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&text), "GENERATED_FROM"));
-	/* Several components were made from the same; provenance has it once. */
+	/* A source of several components is in the provenance only once. */
 	get("r/" RELEASE_PROVENANCE, &made);
 	once = strstr(buf_cstr(&made), "pkg:");
 	ck_assert_ptr_nonnull(once);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* deploy/release: what a release.yaml or channel.yaml may say, and what is chosen out of it. */
+/* deploy/release: valid and wrong release.yaml and channel.yaml, and the selection of components. */
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -79,7 +79,7 @@ static void setup(void)
 	err_clear(&err);
 }
 
-/* text with the first from replaced by to. */
+/* Returns text with the first from replaced by to; the caller frees it. */
 static char *changed(const char *text, const char *from, const char *to)
 {
 	const char *at = strstr(text, from);
@@ -169,7 +169,7 @@ START_TEST(a_release_that_is_wrong_is_refused)
 		{ "component: guest", "component: nobody", E_INVALID },
 		{ "    component: guest\n", "", E_INVALID },
 		{ "patches:\n", "patches: 1\n", E_INVALID },
-		{ "base: a", "base: d", E_INVALID }, /* of no length */
+		{ "base: a", "base: d", E_INVALID }, /* not as long as a digest */
 		{ "target: c", "target: \"\" #", E_INVALID },
 		{ "target: " C, "target: " A, E_INVALID },
 		{ "files:\n", "files: []\nfile:\n", E_INVALID },
@@ -359,7 +359,7 @@ START_TEST(moments_have_one_form)
 }
 END_TEST
 
-/* 20 000 files: read, checked and sealed. */
+/* Reads, checks and seals 20 000 files. */
 START_TEST(a_large_release_is_cheap)
 {
 	AUTO(str)

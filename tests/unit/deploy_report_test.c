@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The patches of a node object (deploy/report/wish.c), and the options of the pace. tests/report has
- * the rest. */
+/* The patches of a node object (deploy/report/wish.c), and the options of the pace. tests/report
+ * has the rest. */
 
 #include "tests/unit/suite.h"
 
@@ -204,7 +204,7 @@ START_TEST(limits_are_numbers_or_percentages)
 }
 END_TEST
 
-/* A node program that says something else all the time. */
+/* A node program whose state changes all the time. */
 START_TEST(rounds_are_limited)
 {
 	struct report_rate rate = { 0 };
@@ -220,7 +220,7 @@ START_TEST(rounds_are_limited)
 		now += wait ? wait : 1;
 	}
 	ck_assert_uint_le(n, 3600 * 1000 / REPORT_REFILL_MS + 1);
-	/* When it has been quiet for a while, all is as at first. */
+	/* After a quiet time the full burst is allowed again. */
 	now += (uint64_t)REPORT_BURST * REPORT_REFILL_MS * 2;
 	for (int i = 0; i < REPORT_BURST; i++)
 		ck_assert_uint_eq(report_rate(&rate, now), 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Changes whose restart ends the process that makes them, as in a pod of the container manager: the
- * recovery goes on, from the journal alone, and restarts nothing twice, forward or back.
+ * Changes whose restart ends the process that makes them, as in a pod of the container manager. The
+ * recovery continues from the journal, and neither it nor an undo restarts anything twice.
  */
 
 #include "tests/unit/scratch.h"
@@ -30,7 +30,7 @@
 static char dir[SCRATCH_DIR];
 static char *prefix, *lock, *config, *happened;
 
-/* Where the process is killed, and what fails: a word of what is written down below. */
+/* The step at which the process is killed, and the step that fails: a word of "happened". */
 static const char *dies_at, *fails_at;
 
 static void set_up(void)
@@ -62,7 +62,7 @@ static char *text_of(const char *path)
 	return file_read(AT_FDCWD, path, 4096, &b, &err) < 0 ? NULL : xstrdup(buf_cstr(&b));
 }
 
-/* --- steps that write down what happens --- */
+/* --- steps that append their name to "happened" --- */
 
 static int note(const char *what, struct err *err)
 {
@@ -131,7 +131,7 @@ static const struct deploy_step_ops restart = { "restart", NULL, restart_apply, 
 static const struct deploy_step_ops serve = { "serve", NULL, serve_apply, nothing, serve_resume };
 static const struct deploy_step_ops *const kinds[] = { &watch, &restart, &serve, NULL };
 
-/* --- what is done --- */
+/* --- changes --- */
 
 static int open_it(struct deploy **d, struct err *err)
 {
@@ -166,7 +166,7 @@ static int change(bool uninstalls, bool resumes, struct err *err)
 	return deploy_lay_down(d, &l, "1", &c, err);
 }
 
-/* In a process of its own. True: it was killed. */
+/* Makes the change in a process of its own. True if it was killed. */
 static bool dies(int what, const char *where, const char *failing)
 {
 	struct child child = CHILD_NONE;
@@ -192,7 +192,7 @@ static void write_before(void)
 	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, config, "before", 6, 0644, &err), 0);
 }
 
-/* The next process opens the prefix; then it is as given. */
+/* Opens the prefix, as the next process does, and checks the result of the recovery. */
 static void recovered(bool installed, const char *contents, const char *story)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -237,7 +237,7 @@ START_TEST(a_recovery_that_cannot_go_on_is_undone)
 }
 END_TEST
 
-/* The undo restarts it too, which ends that process; the next knows. */
+/* The undo restarts the manager too, which ends the process; the next process knows that. */
 START_TEST(an_undo_that_ends_the_process_is_not_repeated)
 {
 	write_before();
@@ -259,7 +259,7 @@ START_TEST(an_uninstall_that_was_killed_is_finished)
 }
 END_TEST
 
-/* Where nothing but a crash ends it, it is undone. */
+/* If only a crash can have ended the process, the change is undone. */
 START_TEST(a_change_without_resume_is_undone)
 {
 	struct child child = CHILD_NONE;

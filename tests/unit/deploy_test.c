@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* deploy/: the verbs on a prefix in a temporary directory: what is refused, kept, parked, undone.
- */
+/* deploy/engine: the verbs on a prefix in a temporary directory. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -189,7 +188,7 @@ START_TEST(one_writer_at_a_time)
 }
 END_TEST
 
-/* Has the lock for a while, in a process of its own. */
+/* Starts a process that holds the lock for so many milliseconds. */
 static pid_t hold_lock(unsigned ms)
 {
 	int ends[2];
@@ -266,7 +265,6 @@ START_TEST(foreign_files_in_the_prefix_are_refused)
 }
 END_TEST
 
-/* Nothing that is staged is believed. */
 START_TEST(staged_files_that_differ_from_the_release_are_refused)
 {
 	AUTO(layout) struct layout l = LAYOUT_INIT;
@@ -332,7 +330,7 @@ START_TEST(the_prefix_goes_if_it_was_ours)
 	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
 	OK(deploy_uninstall(d, NULL, &err));
 	OK(deploy_uninstall(d, NULL, &err));
-	/* And a new life in the same handle. */
+	/* The same handle can install again. */
 	OK(lay_down(d, "2", NULL, &err));
 	OK(deploy_uninstall(d, NULL, &err));
 	deploy_close(STEAL(d, NULL));
@@ -390,14 +388,14 @@ START_TEST(damage_is_found_and_repaired)
 	struct err err1 = ERR_INIT;
 
 	install("1");
-	/* As root writes: into the object itself. */
+	/* As root can: into the object itself. */
 	AUTO(fd) int fd = open(full, O_WRONLY | O_CLOEXEC);
 	ck_assert_int_eq(pwrite(fd, "SHIM", 4, 0), 4);
 	ck_assert(unlink(link) == 0 && unlink(stable) == 0);
 	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
 	ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, collect, &found, &err1), 3);
 	ck_assert(strv_has(found, "share"));
-	/* A damaged store is not built upon: both have this object. */
+	/* The other release has the damaged object too, and is refused. */
 	FAILS(deploy_repair(d, NULL, &err), E_STATE);
 	AUTO(fd) int stage = deploy_stage(d, "again", &err1);
 	ck_assert_int_eq(release_unpack("1", stage, &err1), 0);
@@ -412,7 +410,7 @@ END_TEST
 static int refuse(const struct deploy_step *step, const struct json *record, struct err *err)
 {
 	(void)record;
-	/* What an administrator does just then. */
+	/* An administrator edits files while the step runs. */
 	if (step->arg)
 		write_text("manager/edited.toml", "the administrator's");
 	return err_set(err, E_FAILED, "it does not come back");
@@ -542,7 +540,7 @@ static int wait_long(const struct deploy_step *step, const struct json *record, 
 			 DEADLINE_NEVER, err);
 }
 
-/* A terminal's second one, and a program that undo needs. */
+/* A second signal, as from a terminal, and a program that the undo runs. */
 static int undo_slowly(void *context, const struct json *record, struct err *err)
 {
 	AUTO(str) char *undone = at("undone");
@@ -605,7 +603,7 @@ static void make_dir(const char *path)
 	OK(path_make(full, 0755, &err));
 }
 
-/* A file of a container manager, by an absolute and by a relative symlink, and by two of them. */
+/* A file of a container manager behind an absolute, a relative, and two symlinks. */
 START_TEST(a_linked_file_is_edited_where_it_is)
 {
 	AUTO(str) char *config = at("manager/config.toml"), *real = at("real/config.toml");
@@ -643,7 +641,7 @@ START_TEST(a_linked_file_is_edited_where_it_is)
 }
 END_TEST
 
-/* etc/configuration.toml, or all of etc/, is somewhere else. */
+/* etc/configuration.toml or all of etc/ is a link. */
 START_TEST(a_linked_configuration_stays_linked)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -695,7 +693,6 @@ START_TEST(a_link_to_nothing_is_named)
 }
 END_TEST
 
-/* An uninstall is not stopped by one. */
 START_TEST(a_broken_link_stops_no_uninstall)
 {
 	AUTO(str) char *conf = at("kata/etc/configuration.toml");
@@ -710,7 +707,7 @@ START_TEST(a_broken_link_stops_no_uninstall)
 }
 END_TEST
 
-/* The name goes, what it leads to stays; and an undo brings the name back. */
+/* The link is removed and its target stays; an undo restores the link. */
 START_TEST(a_linked_file_that_goes_leaves_its_target)
 {
 	AUTO(str) char *dropin = at("conf.d/kata.toml");
@@ -733,7 +730,7 @@ START_TEST(a_linked_file_that_goes_leaves_its_target)
 }
 END_TEST
 
-/* Below another root its absolute symlinks mean what they mean there. */
+/* Below another root, absolute symlinks are relative to that root. */
 START_TEST(links_stay_below_the_root)
 {
 	AUTO(str) char *root = at("root"), *config = at("root/etc/config.toml");
@@ -757,7 +754,7 @@ END_TEST
 
 /* --- file systems --- */
 
-/* A tmpfs that goes with this test's process. */
+/* Mounts a tmpfs on dir, in a mount namespace of this process. */
 static bool own_mounts(void)
 {
 	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
@@ -771,7 +768,7 @@ static bool own_file_system(const char *options)
 	return false;
 }
 
-/* A file system of that kind in a file, which has no name any more. */
+/* Mounts a file system of that type on dir; its image file is unlinked. */
 static bool own_disk(const char *mkfs, const char *option)
 {
 	static char image[] = "/tmp/deploy-test-disk.XXXXXX";
@@ -805,7 +802,7 @@ START_TEST(a_full_file_system_is_seen_before)
 }
 END_TEST
 
-/* Writes path until nothing more fits: bytes, or files. */
+/* Fills the file system at path: with bytes, or with files. */
 static void fill_up(bool files)
 {
 	static char zeros[4096];
@@ -829,7 +826,7 @@ static int free_space(struct deploy *d, const char *verb, struct err *err)
 	return deploy_uninstall(d, NULL, err);
 }
 
-/* With nothing left, neither bytes nor inodes. */
+/* On a file system without free bytes or inodes. */
 START_TEST(verbs_that_free_space_need_none)
 {
 	static const char *const verbs[] = { "gc", "rollback", "uninstall" };
@@ -884,7 +881,7 @@ START_TEST(a_read_only_file_system_is_seen_before)
 }
 END_TEST
 
-/* --- what an older version left --- */
+/* --- nodes of older versions --- */
 
 /* Nodes as kata-deploy 0.1 left them when it was killed: tests/crash/subject.c on release 1. */
 #define OLD_NODE "/tmp/deploy-journal-test"
@@ -946,7 +943,7 @@ START_TEST(journals_of_older_versions_are_recovered)
 }
 END_TEST
 
-/* --- what is lost --- */
+/* --- lost state --- */
 
 static int recover_at(const char *where, const struct deploy_step_ops *const *undo, struct err *err)
 {
@@ -956,7 +953,7 @@ static int recover_at(const char *where, const struct deploy_step_ops *const *un
 	return deploy_recover(&o, collect, &found, err);
 }
 
-/* state/, besides it `current`, or one generation of two; verbs work on what was rebuilt. */
+/* state/ is lost, with it `current` or one of two generations. Verbs work with the rebuilt state. */
 START_TEST(a_lost_state_is_rebuilt)
 {
 	AUTO(layout) struct layout one = LAYOUT_INIT, two = LAYOUT_INIT;
@@ -1006,7 +1003,7 @@ START_TEST(a_lost_state_is_rebuilt)
 }
 END_TEST
 
-/* In the middle of an upgrade, all of whose files are there. */
+/* In the middle of an upgrade that has made all its files. */
 START_TEST(a_damaged_journal_is_set_aside)
 {
 	struct spawn tar = { .argv = ARGV("tar", "-C", "/tmp", "-xzpf",
@@ -1030,7 +1027,7 @@ START_TEST(a_damaged_journal_is_set_aside)
 }
 END_TEST
 
-/* Nothing of another kind of directory. */
+/* In a directory that is no prefix, or does not exist. */
 START_TEST(recover_makes_nothing)
 {
 	struct err none = ERR_INIT;
@@ -1057,7 +1054,7 @@ START_TEST(a_journal_that_is_not_ours_stops_everything)
 }
 END_TEST
 
-/* It is part of the change, but not of what an uninstall takes away; its directory is private. */
+/* The file belongs to a change, but an uninstall does not remove it; its directory is private. */
 START_TEST(a_file_may_outlive_the_installation)
 {
 	AUTO(str) char *kept = at("var/lib/memory/file");
@@ -1106,7 +1103,7 @@ START_TEST(staging_of_a_dead_process_goes)
 }
 END_TEST
 
-/* The name of a symlink may be too long to read it; then nothing is removed. */
+/* The target of the link is too long; nothing is removed. */
 START_TEST(a_link_that_cannot_be_read_is_an_error)
 {
 	AUTO(str) char *path = str_fmt("%s/%0300d", dir, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a node that upgrades itself remembers. */
+/* What a node that upgrades itself records: its last run, and the releases that failed. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -60,7 +60,7 @@ START_TEST(releases_that_are_held_are_remembered)
 	ck_assert_int_eq(timer_past_load(state, &again, &err), 0);
 	ck_assert_str_eq(json_get_text(timer_past_held(&again, digest(1)), "why"), "it \"failed\"");
 	ck_assert_str_eq(json_get_text(again.last, "result"), "failed");
-	/* The same release again is one entry, and a repaired one of that version another. */
+	/* The same release has one entry; a repaired release of the same version has another. */
 	timer_past_hold(&again, digest(1), "1.0.0", 10, "again");
 	ck_assert_uint_eq(json_count(again.held), 2);
 	timer_past_hold(&again, digest(3), "1.0.0", 10, "repaired");
@@ -99,7 +99,7 @@ static const char *const damaged[] = {
 	"{\"last\": {\"when\": 1, \"result\": \"x\", \"version\": null}}",
 };
 
-/* Else what is held would be tried again. */
+/* Otherwise a release that failed would be tried again. */
 START_TEST(a_damaged_file_is_an_error)
 {
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;

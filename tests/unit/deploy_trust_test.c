@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * deploy/trust: every rule lets through what it should and refuses with E_TRUST and advice. Keys
- * are made here; times count from a build time that the test names, so no clock is looked at.
+ * deploy/trust: every rule accepts what it should, and refuses the rest with E_TRUST and a remedy.
+ * The test makes the keys; times are relative to a fixed build time, not to the clock.
  */
 
 #include "tests/unit/scratch.h"
@@ -61,7 +61,7 @@ static void key_text(unsigned who, struct buf *to)
 	minisig_key_format(&key, to);
 }
 
-/* The base64 of a key, heap. */
+/* The public key in base64; the caller frees it. */
 static char *key_line(unsigned who)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
@@ -110,7 +110,7 @@ static struct trust *opened(const struct trust_options *o)
 	return t;
 }
 
-/* Signs text by those named, "02" for instance, and asks t. */
+/* Verifies text with signatures of these signers; "02" are the people 0 and 2. */
 static int ask(struct trust *t, const char *name, const char *text, const char *signers)
 {
 	struct trust_signature sigs[TRUST_SIGNATURES_MAX + 1];
@@ -133,7 +133,7 @@ static int ask(struct trust *t, const char *name, const char *text, const char *
 	return rc;
 }
 
-/* E_TRUST, and words that help. */
+/* Checks that it failed with E_TRUST, and that the remedy has this text. */
 static void refused(int rc, const char *advice)
 {
 	ck_assert_int_lt(rc, 0);
@@ -147,7 +147,7 @@ static void good(int rc)
 	ck_assert_msg(rc == 0, "%s", err.msg);
 }
 
-/* What an install does at its commit. */
+/* Writes the memory, as an install does at its commit. */
 static void commit(const struct trust *t)
 {
 	AUTO(str) char *text = trust_memory(t);
@@ -170,7 +170,7 @@ START_TEST(without_a_key_nothing_is_trusted)
 }
 END_TEST
 
-/* The first of --key, directory, built-in decides alone. */
+/* The first of these that exists: --key, directory, built-in. */
 START_TEST(one_source_of_keys_decides)
 {
 	AUTO(str) char *line = key_line(3);
@@ -189,7 +189,7 @@ START_TEST(one_source_of_keys_decides)
 }
 END_TEST
 
-/* What the build makes of TRUSTED_KEYS. */
+/* The script that makes C code from TRUSTED_KEYS. */
 START_TEST(keys_are_built_in)
 {
 	AUTO(buf) struct buf text = BUF_INIT(1 << 16);
@@ -217,7 +217,7 @@ START_TEST(different_keys_are_counted)
 		{ 3, "012", true },  { 3, "0123", true }, { 3, "0013", false }, { 1, "30", true },
 		{ 2, "3021", true },
 	};
-	/* The same key in two files is one. */
+	/* The same key in two files counts once. */
 	char *const keys[] = { public[0], public[1], public[2], public[0], NULL };
 	struct trust_options o = { .keys = keys, .threshold = cases[_i].threshold, .now = NOW };
 	AUTO(trust) struct trust *t = opened(&o);
@@ -293,7 +293,7 @@ START_TEST(what_expired_is_refused)
 }
 END_TEST
 
-/* A clock at 1970 or set back: the build and what was seen count instead. */
+/* With a clock at 1970 or set back, the build time and the newest release seen count instead. */
 START_TEST(a_wrong_clock_lets_nothing_old_through)
 {
 	char *const keys[] = { public[0], NULL };
@@ -309,7 +309,7 @@ START_TEST(a_wrong_clock_lets_nothing_old_through)
 }
 END_TEST
 
-/* A clock in the far future moves the memory by no more than a release says. */
+/* A clock in the far future does not get into the memory; only times of releases do. */
 START_TEST(a_clock_ahead_is_forgotten)
 {
 	char *const keys[] = { public[0], NULL };
@@ -391,7 +391,7 @@ START_TEST(a_pin_must_match_and_waives_expiry)
 }
 END_TEST
 
-/* A root.json of those named; version, threshold and expiry as given. */
+/* A root.json with the keys of these people; the caller frees it. */
 static char *root_text(unsigned version, const char *who, unsigned threshold, uint64_t expires)
 {
 	AUTO(buf) struct buf keys = BUF_INIT(4096);
@@ -474,7 +474,7 @@ START_TEST(roots_rotate_one_by_one)
 	good(ask(t, "root.json", next, cases[_i].signers));
 	good(ask(t, "release.yaml", TEXT, "23"));
 	refused(ask(t, "release.yaml", TEXT, "1"), "--key FILE");
-	/* And it is so from then on, whatever the directory still says. */
+	/* The new root stays valid, even if the directory still has the old one. */
 	commit(t);
 	AUTO(trust) struct trust *later = opened(&o);
 	good(ask(later, "release.yaml", TEXT, "23"));
@@ -595,7 +595,7 @@ END_TEST
 
 /* --- roles --- */
 
-/* A root with roles: who signs releases, who signs channels. */
+/* A root with roles: the signers of releases and those of channels. */
 static char *split_text(unsigned version, const char *release, unsigned k, const char *channel,
 			unsigned m)
 {
@@ -619,7 +619,7 @@ static char *split_text(unsigned version, const char *release, unsigned k, const
 	return json_format(j, false);
 }
 
-/* release 2 of 0 and 1, channel 1 of 1 and 2; or one set for both. */
+/* Releases need 2 of the keys 0 and 1, channels 1 of 1 and 2; or both have one set. */
 START_TEST(a_role_signs_its_documents_only)
 {
 	static const struct {
@@ -654,7 +654,7 @@ START_TEST(a_role_signs_its_documents_only)
 }
 END_TEST
 
-/* Keys without a root have roles by the option, or by the name in the directory. */
+/* Without a root, the option or the name of the key file determines the role. */
 START_TEST(plain_keys_have_roles)
 {
 	char *const release[] = { public[0], NULL }, *const channel[] = { public[1], NULL };
@@ -685,7 +685,7 @@ START_TEST(a_key_for_channels_alone_trusts_no_release)
 }
 END_TEST
 
-/* Whoever keeps the channel's key may not make himself the holder of another. */
+/* The holder of a channel key must not be able to give himself another role. */
 START_TEST(a_key_for_channels_changes_no_root)
 {
 	AUTO(str) char *root = split_text(1, "0", 1, "12", 1);
@@ -734,7 +734,7 @@ END_TEST
 
 /* --- the channel --- */
 
-/* What the threat model promises: whoever controls a mirror cannot hide that there is more. */
+/* The threat model promises that the owner of a mirror cannot hide a newer release. */
 START_TEST(a_channel_that_is_hidden_is_missed)
 {
 	char *const keys[] = { public[0], NULL };
@@ -777,7 +777,7 @@ START_TEST(a_channel_that_is_hidden_is_missed)
 }
 END_TEST
 
-/* Schema 1 does not say which channel is followed, but that there was one. */
+/* A file of schema 1 does not have the channel that is followed, but the serials of channels. */
 START_TEST(an_old_memory_knows_channels)
 {
 	char *const keys[] = { public[0], NULL };
@@ -821,7 +821,7 @@ static struct trust_options kept_options(const char *prefix)
 	return (struct trust_options){ .now = NOW, .kept = file, .prefix = prefix };
 }
 
-/* What the commit of an install writes, and of an uninstall. */
+/* Writes what the commit of an install, or of an uninstall, writes. */
 static void keep(const struct trust *t, bool entry)
 {
 	AUTO(str) char *text = trust_kept(t, entry);
@@ -844,7 +844,7 @@ START_TEST(the_memory_outlives_an_uninstall)
 	good(trust_fresh(t, "release", 7, BUILT + 900, NOW + 1, &err));
 	good(trust_fresh(t, "stable", 3, BUILT, NOW + 1, &err));
 	keep(t, true);
-	/* state/ is gone. */
+	/* state/ has been removed. */
 	AUTO(trust) struct trust *later = opened(&o);
 	refused(trust_fresh(later, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
 	refused(trust_no_channel(later, &err), "--without-channel");
@@ -858,7 +858,7 @@ START_TEST(the_memory_outlives_an_uninstall)
 	o.prefix = "/opt//kata/";
 	AUTO(trust) struct trust *same = opened(&o);
 	refused(trust_fresh(same, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
-	/* Forgotten one by one; with the last the file goes. */
+	/* Prefixes are forgotten one by one; the last takes the file with it. */
 	keep(same, false);
 	AUTO(trust) struct trust *forgotten = opened(&o);
 	good(trust_fresh(forgotten, "release", 1, BUILT, NOW + 1, &err));
@@ -870,7 +870,7 @@ START_TEST(the_memory_outlives_an_uninstall)
 }
 END_TEST
 
-/* Whichever of the two is older: a state/ from a backup, or a copy that was not written. */
+/* state/ may be restored from a backup, or writing the copy may have failed. */
 START_TEST(the_newer_of_both_memories_counts)
 {
 	AUTO(str)
@@ -933,7 +933,7 @@ START_TEST(a_key_is_remembered_once)
 	AUTO(trust) struct trust *t = opened(&o);
 	ck_assert_int_eq(trust_learning(t), TRUST_REMEMBERS);
 	commit(t);
-	/* Then --key is not needed, and other keys of the directory are not believed. */
+	/* Later --key is not needed, and other keys of the directory are not trusted. */
 	o.keys = NULL;
 	AUTO(trust) struct trust *bare = opened(&o);
 	good(ask(bare, "release.yaml", TEXT, "0"));
@@ -944,7 +944,7 @@ START_TEST(a_key_is_remembered_once)
 	const struct json *key = json_at(json_get(j, "keys"), 0);
 	ck_assert_str_eq(json_text(json_get(key, "name")), "0.pub");
 	ck_assert_ptr_nonnull(json_get(key, "since"));
-	/* The same again changes nothing, another is for that run. */
+	/* The same key again changes nothing; another key is trusted for that run only. */
 	o.keys = first;
 	AUTO(trust) struct trust *same = opened(&o);
 	ck_assert_int_eq(trust_learning(same), TRUST_LEARNS_NOTHING);
@@ -956,7 +956,7 @@ START_TEST(a_key_is_remembered_once)
 	o.keys = NULL;
 	AUTO(trust) struct trust *still = opened(&o);
 	good(ask(still, "release.yaml", TEXT, "0"));
-	/* By hand a key is added, and the first forgotten. */
+	/* The verbs add a key and remove the first. */
 	o.memory_only = true;
 	AUTO(trust) struct trust *edit = opened(&o);
 	minisig_id_hex(people[0].id, id);
@@ -993,7 +993,7 @@ START_TEST(a_threshold_is_remembered_with_the_keys)
 }
 END_TEST
 
-/* A root is more than keys, whether it was there before or comes later. */
+/* Whether the root exists already or arrives later. */
 START_TEST(a_root_replaces_remembered_keys)
 {
 	AUTO(str) char *root = root_text(1, "1", 1, NOW + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy withdraw with an API server that says what it is told: who is asked, who is waited
- * for, and what is said of those that have not done it. */
+/* kata-deploy withdraw with a scripted API server: which nodes get the request, for which nodes it
+ * waits, and what it reports about nodes that have not uninstalled. */
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -87,7 +87,7 @@ START_TEST(nodes_that_uninstall_are_waited_for)
 }
 END_TEST
 
-/* It got its label after it was asked. */
+/* The node got its label after the request. */
 START_TEST(a_node_that_appears_later_is_waited_for)
 {
 	struct said said[] = {
@@ -134,7 +134,7 @@ START_TEST(nodes_that_do_not_uninstall_are_named)
 }
 END_TEST
 
-/* It may never come back: it is named, and no failure. */
+/* It may never come back; it is named, but does not count as a failure. */
 START_TEST(a_node_that_is_down_is_not_waited_for)
 {
 	struct said said[] = {
@@ -187,7 +187,7 @@ START_TEST(many_names_are_cut)
 }
 END_TEST
 
-/* Whatever is in a node object, it is a node that is not Ready. */
+/* A malformed node object is a node that is not Ready. */
 #define ODD(name, rest) "{\"metadata\":{\"name\":\"" name "\",\"resourceVersion\":\"1\"}" rest "}"
 #define NUMBER          ODD("a", ",\"status\":7")
 #define TEXT            ODD("b", ",\"status\":{\"conditions\":\"x\"}")
@@ -214,7 +214,7 @@ START_TEST(malformed_nodes_are_survived)
 }
 END_TEST
 
-/* The request belongs to the DaemonSet, and one of an attempt before is as good. */
+/* The DaemonSet owns the request; a request of an earlier attempt is used. */
 START_TEST(the_request_is_a_lease_of_the_daemonset)
 {
 	static const struct said said[] = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which block devices of a specification a VM is given, and how; on a loop device. */
+/* Which block devices of a specification become disks of the VM, and how; with a loop device. */
 
 #include "tests/unit/suite.h"
 
@@ -23,7 +23,7 @@ static char *path; /* of the loop device, or NULL: none can be made here */
 static int loop = -1;
 static struct disk plugged = { .address = { .pci = "1e/02" } };
 
-/* What runs a VM is not part of this test. */
+/* The tests run no VM. */
 int vm_plug_disk(struct vm *v, const char *host, bool readonly, struct disk **out,
 		 struct deadline deadline, struct err *err)
 {
@@ -154,7 +154,7 @@ START_TEST(a_device_is_given_as_its_rules_say)
 		ck_assert_int_lt(devices_check(&d, &config, &err), 0);
 		ck_assert_int_eq(err.code, E_UNSUPPORTED);
 	}
-	/* The guest makes no node for what it is not given. */
+	/* The guest gets no node for a device that is not plugged in. */
 	devices_leave_out(&d, spec);
 	ck_assert_uint_eq(spec->linux_.n_devices, 1 + cases[_i].found);
 	ck_assert_str_eq(spec->linux_.devices[0].path, "/dev/null");

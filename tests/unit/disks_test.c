@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Disks of a VM that many want, with a VMM that only counts; and swap files. */
+/* Disks of a VM with several users, with a VMM that only counts; and swap files. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -37,7 +37,7 @@ static int add(struct vmm *vmm, const char *id, const struct vmm_device *d,
 	ck_assert_int_eq(d->kind, VMM_DISK);
 	if (refuse_add)
 		return err_set(err, E_LIMIT, "no room");
-	(void)nanosleep(&moment, NULL); /* others come meanwhile */
+	(void)nanosleep(&moment, NULL); /* lets other threads come in between */
 	(void)!str_print(address->pci, sizeof(address->pci), "%s", id);
 	(void)__atomic_add_fetch(&added, 1, __ATOMIC_SEQ_CST);
 	return 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The socket between node and report, and a peer on it that does what it likes. */
+/* The socket between node and report, with a hostile peer. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -27,7 +27,7 @@ static struct loop *loop;
 static struct channel *channel;
 static unsigned heard, stop_after;
 static struct err gone;
-static bool frees; /* the channel, as soon as something is heard */
+static bool frees; /* free the channel when a message is received */
 
 static void on_heard(void *arg, const struct message *m)
 {
@@ -55,7 +55,7 @@ static void too_late(void *arg)
 	ck_abort_msg("nothing has happened");
 }
 
-/* Runs the loop; what the peer wrote is there already. */
+/* Runs the loop; the peer has written already. */
 static void run(int fd, unsigned stop)
 {
 	struct watch *timer;
@@ -156,7 +156,7 @@ static void fill(void *arg)
 		channel_say(channel, &m);
 }
 
-/* It neither blocks nor grows. */
+/* Sending to it neither blocks nor uses more and more memory. */
 START_TEST(a_peer_that_does_not_read_loses_the_channel)
 {
 	struct err err = ERR_INIT;
@@ -212,7 +212,7 @@ static void *race(void *arg)
 	return arg;
 }
 
-/* Nobody's file is opened to everybody by one who puts a link in the socket's place. */
+/* A link in the place of the socket must not make us chmod another file. */
 START_TEST(a_link_in_its_place_is_not_followed)
 {
 	char dir[SCRATCH_DIR];
@@ -228,7 +228,7 @@ START_TEST(a_link_in_its_place_is_not_followed)
 	atomic_store(&racing, true);
 	ck_assert_int_eq(pthread_create(&thread, NULL, race, NULL), 0);
 	for (int i = 0; i < 500 && (st.st_mode & 077) == 0; i++) {
-		int fd = channel_listen(raced, &err); /* or not: it is what it leaves that counts */
+		int fd = channel_listen(raced, &err); /* may fail; the file must stay as it is */
 
 		fd_close(&fd);
 		err_clear(&err);

@@ -108,7 +108,7 @@ static void knock(void *arg)
 	}
 }
 
-/* Each connection would be told all of the state, and could say CHANNEL_RATE messages. */
+/* Each connection gets the whole state and may send CHANNEL_RATE messages. */
 START_TEST(reconnections_are_limited)
 {
 	uint64_t began = clock_ms();
@@ -152,7 +152,7 @@ static const char *const rubbish[] = {
 	"{\"v\":2,\"type\":\"turn\",\"id\":\"a\"}\n",
 	"{\"v\":1,\"type\":\"end-turn\",\"id\":\"a\",\"good\":true}\n",
 	"{\"v\":1,\"type\":\"uninstall\",\"id\":\"a\",\"prefix\":\"/\"}\n",
-	"{\"v\":1,\"type\":\"turn\"", /* and goes */
+	"{\"v\":1,\"type\":\"turn\"", /* and disconnects */
 };
 
 static int good;

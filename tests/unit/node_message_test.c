@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What node and report say to each other: round trips, bounds, and what a hostile peer sends. */
+/* Messages between node and report: round trips, bounds, and messages of a hostile peer. */
 
 #include "tests/unit/suite.h"
 
@@ -84,7 +84,7 @@ START_TEST(messages_of_the_other_side_are_refused)
 }
 END_TEST
 
-/* Every text at its longest, each of its characters escaped. */
+/* Every text has its maximum length, and each character is escaped. */
 START_TEST(the_longest_state_fits)
 {
 	struct message m = state(), heard;

@@ -69,7 +69,7 @@ static void write_record(const char *text)
 		      "%s", err.msg);
 }
 
-/* What it writes of the victim, as JSON; the caller frees it. */
+/* The record of the victim as JSON; the caller frees it. */
 static struct json *recorded(void)
 {
 	struct record *r = record_new(dir, "none", "record-test");
@@ -105,8 +105,7 @@ START_TEST(what_is_recorded_is_undone)
 }
 END_TEST
 
-/* Records as those versions write them, but for the numbers: what a later version changes is not
- * for the worse of a node that is upgraded while its pods run. */
+/* Records as those versions wrote them, with other pids: a node may be upgraded while its pods run. */
 static const char *const samples[] = { "0.1.0.json", "version-2.json", "newer.json" };
 
 static char *replace(char *text, const char *word, long long number)
@@ -184,7 +183,7 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 	ck_assert_str_eq(json_get_text(thing, "tap"), "tap1_kata");
 	ck_assert_str_eq(json_get_text(thing, "model"), "macvtap");
 	ck_assert_int_eq(json_int(json_get(thing, "inode")), 4026532281);
-	record_undo(dir, KEY); /* the namespace has gone */
+	record_undo(dir, KEY); /* the namespace does not exist */
 }
 END_TEST
 
@@ -249,8 +248,8 @@ START_TEST(no_record_is_nothing_to_undo)
 }
 END_TEST
 
-/* Processes of the sandbox that are not recorded yet are found by their arguments: of another
- * sandbox, whose name ends like this one's, they are not its. */
+/* Processes that are not recorded yet are found by their arguments. A sandbox whose name ends
+ * like this one's is another. */
 static const struct {
 	const char *argument;
 	bool ours;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Root images as the runtime sees them: what they are, the configuration and annotations that
- * name one, and QEMU's command line. They are made by what osbuilder makes images with. */
+ * name one, and QEMU's command line. The images are made with the code of osbuilder. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -36,7 +36,7 @@ static void put(const char *name, const void *data, size_t len)
 	scratch_write(dir, name, data, len, 0755);
 }
 
-/* A file system as far as its mark goes. */
+/* The first bytes of a file system, up to its magic number. */
 static void put_fs(const char *name, const char *type)
 {
 	static const struct {
@@ -56,7 +56,7 @@ static void put_fs(const char *name, const char *type)
 	put(name, data, sizeof(data));
 }
 
-/* An image of it; with a tree, the line is in NAME.verity. */
+/* Makes an image of it; with a tree, NAME.verity has the parameters. */
 static void put_image(const char *name, const char *type, enum verity_kind kind)
 {
 	AUTO(str) char *fs = path_join(dir, "fs"), *path = path_join(dir, name), *line = NULL;
@@ -369,7 +369,6 @@ START_TEST(wrong_verity_parameters_are_refused)
 }
 END_TEST
 
-/* What can be verified is not used unverified. */
 START_TEST(a_tree_needs_its_root_hash)
 {
 	AUTO(str) char *root = str_fmt("image = \"%s/image\"\n", dir);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Root images: their partition table, and a hash tree that is veritysetup's where there is one. */
+/* Root images: their partition table, and the hash tree, verified by veritysetup if installed. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -38,7 +38,7 @@ static char *below(const char *name)
 	return path_join(dir, name);
 }
 
-/* A file of that many bytes, each block another. */
+/* Makes a file of so many bytes; all blocks differ. */
 static int make_file(const char *path, size_t bytes)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

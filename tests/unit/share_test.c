@@ -215,7 +215,7 @@ START_TEST(the_kind_of_virtiofsd_is_read_from_its_help)
 }
 END_TEST
 
-/* A script that says how often it was asked. */
+/* A script that counts its runs. */
 static void write_daemon(const char *path, const char *word)
 {
 	struct err err = ERR_INIT;
@@ -257,7 +257,7 @@ START_TEST(a_daemon_is_asked_for_its_help_once)
 	write_daemon(program, "two");
 	expect_help(program, notes, "two\n", 2);
 	expect_help(program, notes, "two\n", 2);
-	/* Nothing is noted of what is not there, and nothing else is told for it. */
+	/* A missing program has no help, not that of an earlier one. */
 	ck_assert_int_eq(unlink(program), 0);
 	virtiofsd_help(program, notes, &help);
 	ck_assert_uint_eq(help.len, 0);
@@ -288,7 +288,7 @@ START_TEST(each_daemon_has_its_options)
 	ck_assert_uint_eq(count(rust, "--shared-dir=/the/dir"), 1);
 	ck_assert_uint_eq(count(rust, "--cache=never"), 1);
 	ck_assert_uint_eq(count(rust, "-o"), 0);
-	/* What was asked for is not said twice: the one in Rust refuses that. */
+	/* A configured option is not repeated, which the one in Rust would refuse. */
 	ck_assert_uint_eq(count(rust, "--rlimit-nofile="), 1);
 	ck_assert_uint_eq(count(rust, mine), 1);
 }

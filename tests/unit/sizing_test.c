@@ -180,7 +180,7 @@ START_TEST(containers_come_and_go)
 }
 END_TEST
 
-/* The pod was said to have 300 MiB and two processors before its containers came. */
+/* A pod with annotations of 300 MiB and two processors. */
 static struct sizing said(void)
 {
 	AUTO(oci_spec)
@@ -252,7 +252,7 @@ START_TEST(limits_beyond_the_maximum_are_refused)
 	ck_assert(sizing_check(&z, &fits, &memory, &most, "it is a rock", &err) < 0);
 	ck_assert_ptr_nonnull(strstr(err.msg, "rock"));
 	err_clear(&err);
-	/* What was too much before may be lowered, or left alone. */
+	/* A limit that is too high already may be lowered or kept. */
 	ck_assert(sizing_check(&z, &memory, &memory, &most, NULL, &err) == 0);
 	sizing_release(&z);
 }

@@ -77,7 +77,7 @@ START_TEST(a_record_is_checked)
 }
 END_TEST
 
-/* In a /run of our own. */
+/* Mounts an empty /run in a mount namespace of this process. */
 static void private_run(void)
 {
 	ck_assert(unshare(CLONE_NEWNS) == 0);
@@ -228,7 +228,7 @@ START_TEST(the_socket_answers_requests)
 	ck_assert_int_lt(
 		manage_ask("/run/s", "GET", "/echo", NULL, deadline_in(60000), &answer, &err), 0);
 	err_clear(&err);
-	/* One that hangs up in the middle, and one that never ends, harm nobody. */
+	/* A client that hangs up in the middle, and one that never ends, harm no other. */
 	AUTO(fd) int half = fd_unix_connect("/run/s", &err);
 	ck_assert_int_eq(fd_write_all(half, "GET /", 5, &err), 0);
 	fd_close(&half);
