@@ -35,23 +35,15 @@ static struct answer ask(const char *method, const char *container, const char *
 	return shim_answer_on(fd, method);
 }
 
-static void add_exec(const char *container, const char *exec)
-{
-	static const char process[] =
-		"{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}";
-	AUTO(buf) struct buf payload = BUF_INIT(1024), any = BUF_INIT(1024);
-
-	wire_text(&any, 1, "types.containerd.io/opencontainers/runtime-spec/1/Process");
-	wire_text(&any, 2, process);
-	wire_text(&payload, 1, container);
-	wire_text(&payload, 2, exec);
-	wire_bytes(&payload, 7, any.data, any.len);
-	shim_must(shim_ask("Exec", &payload, 0), "Exec");
-}
-
 static void start_exec(const char *container)
 {
-	add_exec(container, EXEC);
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+
+	wire_text(&payload, 1, container);
+	wire_text(&payload, 2, EXEC);
+	shim_add_any(&payload, 7,
+		     "{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}");
+	shim_must(shim_ask("Exec", &payload, 0), "Exec");
 	shim_must(ask("Start", container, EXEC), "Start of the exec");
 }
 

@@ -96,6 +96,15 @@ struct answer shim_ask_id(const char *method, unsigned timeout_ms)
 	return shim_ask(method, &payload, timeout_ms);
 }
 
+void shim_add_any(struct buf *payload, unsigned field, const char *json)
+{
+	AUTO(buf) struct buf any = BUF_INIT(4096);
+
+	wire_text(&any, 1, "types.containerd.io/opencontainers/runtime-spec/1/x");
+	wire_text(&any, 2, json);
+	wire_bytes(payload, field, any.data, any.len);
+}
+
 void shim_must(struct answer a, const char *what)
 {
 	ck_assert_msg(a.code == RPC_OK, "%s: %u %s", what, a.code, a.text);

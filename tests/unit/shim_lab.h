@@ -63,6 +63,8 @@ struct answer shim_answer_on(int fd, const char *method);
  * shim_ask_id() sends {1: "c"}. */
 struct answer shim_ask(const char *method, const struct buf *payload, unsigned timeout_ms);
 struct answer shim_ask_id(const char *method, unsigned timeout_ms);
+/* Adds a part of an OCI specification to a request, as a google.protobuf.Any. */
+void shim_add_any(struct buf *payload, unsigned field, const char *json);
 /* Check an answer and release it. */
 void shim_must(struct answer a, const char *what);
 void shim_must_fail(struct answer a, const char *text);

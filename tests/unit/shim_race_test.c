@@ -20,15 +20,6 @@
 static const char process[] = "{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}";
 static const char resources[] = "{\"memory\":{\"limit\":1048576}}";
 
-static void any(struct buf *payload, unsigned field, const char *json)
-{
-	AUTO(buf) struct buf value = BUF_INIT(1024);
-
-	wire_text(&value, 1, "types.containerd.io/opencontainers/runtime-spec/1/x");
-	wire_bytes(&value, 2, json, strlen(json));
-	wire_bytes(payload, field, value.data, value.len);
-}
-
 static void add_create(struct buf *b)
 {
 	wire_text(b, 2, BUNDLE);
@@ -36,7 +27,7 @@ static void add_create(struct buf *b)
 
 static void add_exec(struct buf *b)
 {
-	any(b, 7, process);
+	shim_add_any(b, 7, process);
 }
 
 static void add_signal(struct buf *b)
@@ -46,7 +37,7 @@ static void add_signal(struct buf *b)
 
 static void add_resources(struct buf *b)
 {
-	any(b, 2, resources);
+	shim_add_any(b, 2, resources);
 }
 
 static void add_stdin(struct buf *b)

@@ -265,12 +265,9 @@ static struct answer limit_memory(const char *bytes)
 {
 	AUTO(str) char *text = str_fmt("{\"memory\": {\"limit\": %s}}", bytes);
 	AUTO(buf) struct buf payload = BUF_INIT(4096);
-	AUTO(buf) struct buf any = BUF_INIT(4096);
 
-	wire_text(&any, 1, "types.containerd.io/opencontainers/runtime-spec/1/LinuxResources");
-	wire_text(&any, 2, text);
 	wire_text(&payload, 1, "c");
-	wire_bytes(&payload, 2, any.data, any.len);
+	shim_add_any(&payload, 2, text);
 	return shim_ask("Update", &payload, 0);
 }
 
