@@ -31,14 +31,20 @@ scope_is() { # UNIT: prints its state, slice and delegation; versions of systemc
 	in_systemd systemctl show -P ActiveState -P Slice -P Delegate "$1" | sort | xargs
 }
 
-# Waits until systemd has noticed the end of the scope's last process.
+# Prints the control groups of this lab's sandboxes. Where cgroup v2 is mounted beside v1, those of other labs can be seen.
+scope_groups() {
+	in_systemd find /sys/fs/cgroup -name "kata_$(lab_name)*"
+}
+
+# Waits until systemd has noticed the end of the scope's last process. If the shim was killed, containerd's clean-up
+# removes the groups.
 scope_is_gone() { # UNIT
 	for _ in $(seq 300); do
-		[ "$(in_systemd systemctl show -P LoadState "$1")" != not-found ] || break
+		[ "$(in_systemd systemctl show -P LoadState "$1")" = not-found ] && [ -z "$(scope_groups)" ] && break
 		sleep 0.1
 	done
 	expect "units" "$(in_systemd systemctl list-units --all --plain --no-legend 'kata_*')" ""
-	expect "control groups" "$(in_systemd find /sys/fs/cgroup -name 'kata_*' -not -name kata_overhead)" ""
+	expect "control groups" "$(scope_groups)" ""
 }
 
 # Prints the programs of the sandbox that systemd has in the unit.
