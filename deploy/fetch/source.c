@@ -8,7 +8,6 @@
 #include "base/path.h"
 #include "base/str.h"
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,38 +22,17 @@ static bool is_url(const char *release)
 	return strncasecmp(release, "http://", 7) == 0 || strncasecmp(release, "https://", 8) == 0;
 }
 
-static int hex_digit(char c)
-{
-	const char *digits = "0123456789abcdef";
-	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 /* Returns the path of a file URL, heap: "/a b" of "file:///a%20b". NULL: it names a remote host, or
  * has a wrong escape. */
 static char *path_of_url(const char *url)
 {
 	const char *p = url + strlen("file://");
-	struct buf path = BUF_INIT(4096);
+	AUTO(str) char *path = NULL;
 
 	if (str_starts(p, "localhost/"))
 		p += strlen("localhost");
-	for (; *p; p++) {
-		int high = *p == '%' ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
-
-		if (*p == '%' && (low < 0 || !(high | low))) {
-			buf_release(&path);
-			return NULL;
-		}
-		buf_chr(&path, *p == '%' ? (char)(high << 4 | low) : *p);
-		p += *p == '%' ? 2 : 0;
-	}
-	if (path.over || *buf_cstr(&path) != '/') {
-		buf_release(&path);
-		return NULL;
-	}
-	return buf_steal(&path);
+	path = str_url_decode(p, strlen(p), false);
+	return path && *path == '/' ? STEAL(path, NULL) : NULL;
 }
 
 static int open_archive(struct source *s, int tar, struct err *err)

@@ -187,6 +187,36 @@ void str_hex(const void *data, size_t len, char *to)
 	*to = '\0';
 }
 
+int str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+char *str_url_decode(const char *text, size_t len, bool plus)
+{
+	AUTO(str) char *out = xcalloc(1, len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++, n++) {
+		int high, low;
+
+		out[n] = plus && text[i] == '+' ? ' ' : text[i];
+		if (text[i] != '%')
+			continue;
+		high = i + 2 < len ? str_hex_digit(text[i + 1]) : -1;
+		low = i + 2 < len ? str_hex_digit(text[i + 2]) : -1;
+		if (high < 0 || low < 0 || high + low == 0)
+			return NULL;
+		out[n] = (char)(high << 4 | low);
+		i += 2;
+	}
+	return STEAL(out, NULL);
+}
+
 size_t strv_len(char *const *list)
 {
 	size_t n = 0;

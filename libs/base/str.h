@@ -44,6 +44,11 @@ MUST_CHECK int str_check_id(const char *id, const char *what, struct err *err);
 
 /* Lower-case hex of len bytes into to, which holds 2 * len + 1. */
 void str_hex(const void *data, size_t len, char *to);
+/* The value of a hexadecimal digit of either case, or -1. */
+int str_hex_digit(char c);
+/* Decodes the %XX of a URL and, with plus (as in a query), "+" as a space. Returns the text, heap, or
+ * NULL if an escape is malformed or stands for NUL. */
+char *str_url_decode(const char *text, size_t len, bool plus);
 
 /* NULL-terminated lists. A NULL list is an empty one. A push takes time proportional to the length
  * of the list, so long lists are made with strv_split() or vec.h. */

@@ -35,15 +35,6 @@ static long small_number(const char *text, size_t len)
 	return n;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Decodes %XX; control characters become blanks. */
 static void decode_message(struct grpc_answer *a, const char *text, size_t len)
 {
@@ -51,8 +42,8 @@ static void decode_message(struct grpc_answer *a, const char *text, size_t len)
 
 	for (size_t i = 0; i < len && to < GRPC_MESSAGE_MAX; i++) {
 		unsigned char c = (unsigned char)text[i];
-		int high = c == '%' && len - i > 2 ? hex_digit(text[i + 1]) : -1;
-		int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+		int high = c == '%' && len - i > 2 ? str_hex_digit(text[i + 1]) : -1;
+		int low = high >= 0 ? str_hex_digit(text[i + 2]) : -1;
 
 		if (low >= 0) {
 			c = (unsigned char)(high * 16 + low);

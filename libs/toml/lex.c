@@ -5,6 +5,7 @@
  */
 #include "toml/lex.h"
 
+#include "base/str.h"
 #include "toml/toml-internal.h"
 
 #include <stdarg.h>
@@ -198,22 +199,13 @@ static void add_utf8(struct buf *b, uint32_t c)
 	buf_chr(b, (char)(0x80 | (c & 0x3F)));
 }
 
-static int hex_digit(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* At the u or U of an escape. */
 static int lex_unicode(struct toml_lexer *lx, size_t digits, struct err *err)
 {
 	uint32_t c = 0;
 
 	for (size_t i = 1; i <= digits; i++) {
-		int digit = hex_digit(peek(lx, i));
+		int digit = str_hex_digit(peek(lx, i));
 
 		if (digit < 0)
 			return fail_here(lx, err, "\\u needs 4 hexadecimal digits and \\U 8");

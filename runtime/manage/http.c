@@ -77,42 +77,21 @@ int manage_parse(char *text, size_t len, struct manage_request *out, struct err 
 	return parse_line(line, out, err);
 }
 
-static int hex(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
-static char *unescape(const char *text, const char *name, struct err *err)
-{
-	AUTO(str) char *out = xcalloc(strlen(text) + 1, 1);
-	size_t n = 0;
-
-	for (; *text; text++) {
-		if (*text != '%') {
-			out[n++] = *text == '+' ? ' ' : *text;
-			continue;
-		}
-		if (hex(text[1]) < 0 || hex(text[2]) < 0 || (text[1] == '0' && text[2] == '0')) {
-			err_set(err, E_INVALID, "the parameter %s is damaged", name);
-			return NULL;
-		}
-		out[n++] = (char)(hex(text[1]) * 16 + hex(text[2]));
-		text += 2;
-	}
-	return STEAL(out, NULL);
-}
-
 char *manage_query(const struct manage_request *r, const char *name, struct err *err)
 {
 	AUTO(strv) char **words = strv_split(r->query, "&");
 	size_t len = strlen(name);
 
 	strv_each(word, words) {
-		if (str_starts(*word, name) && (*word)[len] == '=')
-			return unescape(*word + len + 1, name, err);
+		const char *text = *word + len + 1;
+		char *value;
+
+		if (!str_starts(*word, name) || (*word)[len] != '=')
+			continue;
+		value = str_url_decode(text, strlen(text), true);
+		if (!value)
+			err_set(err, E_INVALID, "the parameter %s is damaged", name);
+		return value;
 	}
 	err_set(err, E_INVALID, "the parameter %s is missing", name);
 	return NULL;

@@ -166,6 +166,31 @@ START_TEST(ids_are_checked)
 }
 END_TEST
 
+/* As in a path (without plus) and in a query (with it); what follows len is not looked at. */
+START_TEST(urls_are_decoded)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		bool plus;
+		const char *decoded; /* NULL: refused */
+	} cases[] = {
+		{ "", 0, false, "" },        { "a+b", 3, false, "a+b" },
+		{ "a+b", 3, true, "a b" },   { "%41%7e%7E", 9, false, "A~~" },
+		{ "%41%42", 3, false, "A" }, { "%41%42", 5, false, NULL },
+		{ "%", 1, false, NULL },     { "%4g", 3, false, NULL },
+		{ "%-1", 3, false, NULL },   { "a%00b", 5, false, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(str) char *got = str_url_decode(cases[i].text, cases[i].len, cases[i].plus);
+
+		ck_assert_msg(str_eq(got, cases[i].decoded), "%s: %s", cases[i].text,
+			      got ? got : "refused");
+	}
+}
+END_TEST
+
 START_TEST(nearest_word)
 {
 	static const char *const known[] = { "default_vcpus", "kernel_params", "path", NULL };
@@ -955,6 +980,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, buffer_keeps_its_bound);
 	tcase_add_test(pure, numbers_are_strict);
 	tcase_add_test(pure, ids_are_checked);
+	tcase_add_test(pure, urls_are_decoded);
 	tcase_add_test(pure, nearest_word);
 	tcase_add_test(pure, paths_are_cleaned);
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);

@@ -8,39 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-/* Decodes; heap. NULL if an escape is malformed or encodes NUL. */
-static char *decode(const char *text, size_t len, bool query)
-{
-	char *out = xcalloc(1, len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		int high, low;
-
-		out[n] = query && text[i] == '+' ? ' ' : text[i];
-		if (text[i] == '%') {
-			high = i + 2 < len ? hex_digit(text[i + 1]) : -1;
-			low = i + 2 < len ? hex_digit(text[i + 2]) : -1;
-			if (high < 0 || low < 0 || high + low == 0) {
-				free(out);
-				return NULL;
-			}
-			out[n] = (char)(high << 4 | low);
-			i += 2;
-		}
-		n++;
-	}
-	return out;
-}
-
 static bool has_key(char **query, const char *key)
 {
 	for (size_t i = 0; query && query[i]; i += 2) {
@@ -54,8 +21,9 @@ static void add_pair(struct uri *u, const char *pair, size_t len)
 {
 	const char *sign = memchr(pair, '=', len);
 	size_t key_len = sign ? (size_t)(sign - pair) : len;
-	AUTO(str) char *key = decode(pair, key_len, true);
-	AUTO(str) char *value = sign ? decode(sign + 1, len - key_len - 1, true) : xstrdup("");
+	AUTO(str) char *key = str_url_decode(pair, key_len, true);
+	AUTO(str)
+	char *value = sign ? str_url_decode(sign + 1, len - key_len - 1, true) : xstrdup("");
 
 	if (!len || memchr(pair, ';', len) || !key || !value) {
 		if (len)
@@ -92,7 +60,7 @@ int uri_parse(const char *text, struct uri *out, struct err *err)
 	}
 	path = strchr(sign + 3, '/'); /* skip the host part */
 	if (path)
-		u.path = decode(path, strcspn(path, "?#"), false);
+		u.path = str_url_decode(path, strcspn(path, "?#"), false);
 	if (!u.path)
 		return err_set(
 			err, E_INVALID,
