@@ -80,23 +80,13 @@ static void advanced(void *arg)
 	(void)arg; /* a connection lasts until connection_close() */
 }
 
-/* Finds a connection that only looks established: a server whose queue was full may have dropped
- * it. */
-static void keep_alive(int fd)
-{
-	const int on = 1, idle = IDLE_S, probe = PROBE_S;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &probe, sizeof(probe));
-}
-
 static void begin(struct connection *c)
 {
 	const int on = 1;
 
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	keep_alive(c->fd);
+	/* It may only look established: a server whose queue was full may have dropped it. */
+	fd_keep_alive(c->fd, IDLE_S, PROBE_S);
 	finish(c, NULL);
 	stream_init(&c->stream, &c->owner, STEAL(c->fd, -1), STREAM_SOCKET);
 }

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
 #include <string.h>
@@ -209,6 +211,15 @@ void fd_limit_time(int sock, int option, struct deadline deadline)
 		t.tv_usec = (left % 1000) * 1000 + 1;
 	}
 	(void)setsockopt(sock, SOL_SOCKET, option, &t, sizeof(t));
+}
+
+void fd_keep_alive(int sock, int idle_s, int probe_s)
+{
+	const int on = 1;
+
+	(void)setsockopt(sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void)setsockopt(sock, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+	(void)setsockopt(sock, IPPROTO_TCP, TCP_KEEPINTVL, &probe_s, sizeof(probe_s));
 }
 
 int fd_connect(int sock, const struct sockaddr *to, unsigned len, struct deadline deadline,

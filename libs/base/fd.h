@@ -50,6 +50,10 @@ struct sockaddr;
 MUST_CHECK int fd_connect(int sock, const struct sockaddr *to, unsigned len,
 			  struct deadline deadline, const char *name, struct err *err);
 
+/* Has a TCP connection noticed as dead although nothing is sent: the peer is probed after idle_s
+ * seconds of silence, then every probe_s seconds. */
+void fd_keep_alive(int sock, int idle_s, int probe_s);
+
 /* AF_UNIX stream sockets by path ("@name" is abstract). A path that is too long for the kernel
  * (107 bytes) is E_LIMIT. A connection waits while the listener's queue is full: until the
  * deadline, fd_unix_connect for 10 seconds (E_TIMEOUT). fd_unix_listen creates the socket file with

@@ -209,26 +209,17 @@ void forward_close(struct forward *f)
 
 /* --- connections --- */
 
-/* Finds out that a peer has vanished even if nothing is sent. */
-static void keep_alive(int fd)
-{
-	const int on = 1, idle = IDLE_S, probe = PROBE_S;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &probe, sizeof(probe));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 int forward_take(int fd, uint16_t *port, struct err *err)
 {
 	union address own = { .v6 = { .sin6_family = AF_UNSPEC } };
 	socklen_t len = sizeof(own);
+	const int on = 1;
 
 	if (getsockname(fd, &own.any, &len) < 0)
 		return err_sys(err, "find the port of a connection");
 	*port = ntohs(own.any.sa_family == AF_INET ? own.v4.sin_port : own.v6.sin6_port);
-	keep_alive(fd);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	fd_keep_alive(fd, IDLE_S, PROBE_S);
 	return 0;
 }
 
