@@ -20,20 +20,11 @@ enum { HOOKS_MAX = 64 };
 
 /* --- shared namespaces --- */
 
-static struct oci_namespace *find_namespace(struct oci_spec *spec, const char *type)
-{
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, type))
-			return &spec->linux_.namespaces[i];
-	}
-	return NULL;
-}
-
 /* Returns the namespace of that type, which is added if the specification has none. */
 static struct oci_namespace *add_namespace(struct oci_spec *spec, const char *type)
 {
 	struct oci_linux *l = &spec->linux_;
-	struct oci_namespace *found = find_namespace(spec, type);
+	struct oci_namespace *found = oci_namespace(spec, type);
 
 	if (found)
 		return found;
@@ -62,9 +53,9 @@ static void set_namespaces(struct sandbox *s, int pid_ns, struct oci_spec *spec)
 	(void)pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < spec->linux_.n_namespaces; i++)
 		str_set(&spec->linux_.namespaces[i].path, NULL);
-	set_path(find_namespace(spec, "ipc"), s->ipc_ns);
-	set_path(find_namespace(spec, "uts"), s->uts_ns);
-	set_path(find_namespace(spec, "pid"), pid_ns);
+	set_path(oci_namespace(spec, "ipc"), s->ipc_ns);
+	set_path(oci_namespace(spec, "uts"), s->uts_ns);
+	set_path(oci_namespace(spec, "pid"), pid_ns);
 	if (s->uts_ns >= 0 && s->hostname) /* the hostname is the sandbox's */
 		str_set(&spec->hostname, NULL);
 	(void)pthread_mutex_unlock(&s->lock);
@@ -73,7 +64,7 @@ static void set_namespaces(struct sandbox *s, int pid_ns, struct oci_spec *spec)
 const char *spec_pid_target(const struct oci_spec *spec)
 {
 	static const char scheme[] = "container:";
-	const struct oci_namespace *ns = find_namespace((struct oci_spec *)spec, "pid");
+	const struct oci_namespace *ns = oci_namespace(spec, "pid");
 
 	return ns && ns->path && str_starts(ns->path, scheme) ? ns->path + strlen(scheme) : NULL;
 }

@@ -187,13 +187,9 @@ static int set_names(const struct init *in, struct err *err)
 
 static bool new_cgroup_namespace(const struct init *in)
 {
-	const struct oci_linux *l = &in->spec->linux_;
+	const struct oci_namespace *ns = oci_namespace(in->spec, "cgroup");
 
-	for (size_t i = 0; i < l->n_namespaces; i++) {
-		if (ns_find(l->namespaces[i].type) == NS_CGROUP)
-			return str_empty(l->namespaces[i].path);
-	}
-	return false;
+	return ns && str_empty(ns->path);
 }
 
 static int ready(struct init *in, struct err *err)

@@ -158,13 +158,9 @@ static int spawn_helper(struct launch *l, struct child *helper, struct err *err)
 
 static bool makes_user_namespace(const struct launch *l)
 {
-	const struct oci_linux *o = &l->spec->linux_;
+	const struct oci_namespace *ns = l->exec ? NULL : oci_namespace(l->spec, "user");
 
-	for (size_t i = 0; !l->exec && i < o->n_namespaces; i++) {
-		if (ns_find(o->namespaces[i].type) == NS_USER)
-			return str_empty(o->namespaces[i].path);
-	}
-	return false;
+	return ns && str_empty(ns->path);
 }
 
 static int receive_pid(struct launch *l, struct err *err)

@@ -262,3 +262,5 @@ struct oci_spec *oci_spec_unpack(const void *data, size_t len, struct err *err);
 
 /* The value of an annotation, borrowed, or NULL. */
 const char *oci_annotation(const struct oci_spec *spec, const char *key);
+/* The namespace of that type ("network"), borrowed from spec; NULL if it lists none. */
+struct oci_namespace *oci_namespace(const struct oci_spec *spec, const char *type);

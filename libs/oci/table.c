@@ -562,3 +562,12 @@ const char *oci_annotation(const struct oci_spec *spec, const char *key)
 	}
 	return NULL;
 }
+
+struct oci_namespace *oci_namespace(const struct oci_spec *spec, const char *type)
+{
+	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
+		if (str_eq(spec->linux_.namespaces[i].type, type))
+			return &spec->linux_.namespaces[i];
+	}
+	return NULL;
+}

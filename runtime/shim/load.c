@@ -74,7 +74,7 @@ static int check_namespaces(const struct oci_spec *spec, struct err *err)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
-		if (spec_namespace(spec, needed[i].type))
+		if (oci_namespace(spec, needed[i].type))
 			continue;
 		err_set(err, E_UNSUPPORTED,
 			"the pod asks for the host's %s (%s), which a VM cannot join",

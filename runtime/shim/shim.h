@@ -309,8 +309,6 @@ struct guest {
  * removes the host's hooks, shares the sources of mounts and replaces their paths, adapts
  * namespaces. */
 MUST_CHECK int spec_for_guest(const struct container *c, struct guest *g, struct err *err);
-/* The namespace of that type ("pid", "network"); borrowed from spec, NULL if it lists none. */
-struct oci_namespace *spec_namespace(const struct oci_spec *spec, const char *type);
 /* The path of the namespace of that type, or NULL; borrowed. */
 const char *spec_namespace_path(const struct oci_spec *spec, const char *type);
 /* Makes the guest's specification ask for the pid namespace of that other container. */

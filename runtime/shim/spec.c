@@ -21,18 +21,9 @@ enum { ANNOTATIONS_MAX = 1 << 20 };
 
 /* --- namespaces --- */
 
-struct oci_namespace *spec_namespace(const struct oci_spec *spec, const char *type)
-{
-	for (size_t i = 0; i < spec->linux_.n_namespaces; i++) {
-		if (str_eq(spec->linux_.namespaces[i].type, type))
-			return &spec->linux_.namespaces[i];
-	}
-	return NULL;
-}
-
 const char *spec_namespace_path(const struct oci_spec *spec, const char *type)
 {
-	const struct oci_namespace *ns = spec_namespace(spec, type);
+	const struct oci_namespace *ns = oci_namespace(spec, type);
 
 	return ns && !str_empty(ns->path) ? ns->path : NULL;
 }
@@ -198,7 +189,7 @@ static int check_sysctls(const struct oci_spec *spec, struct err *err)
 {
 	const struct oci_linux *l = &spec->linux_;
 
-	if (spec_namespace(spec, "network"))
+	if (oci_namespace(spec, "network"))
 		return 0;
 	for (size_t i = 0; i < l->n_sysctl; i++) {
 		if (str_starts(l->sysctl[i].key, "net.") || str_starts(l->sysctl[i].key, "net/"))
@@ -338,5 +329,5 @@ void spec_share_pids(struct oci_spec *guest, const char *container)
 {
 	AUTO(str) char *path = str_fmt("container:%s", container);
 
-	str_set(&spec_namespace(guest, "pid")->path, path);
+	str_set(&oci_namespace(guest, "pid")->path, path);
 }
