@@ -158,5 +158,6 @@ for model in tcfilter macvtap; do
 	row "round trip to a pod, $model" "$(median <"$LAB/kata-rtt")" us
 	row "the same of a bare QEMU on a tap" "$(median <"$LAB/bare-rtt")" us
 	row "round trip, bare / $model, each time" "$(median <"$LAB/part-rtt")" x 0.7 least
+	apart # a group with the bare machine's threads could not be removed
 	stop
 done
