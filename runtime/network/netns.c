@@ -134,16 +134,16 @@ int netns_make(const char *path, struct err *err)
 	return netns_call(-1, pin_new_netns, (void *)path, err);
 }
 
-/* --- placeholder processes --- */
+/* --- holder processes --- */
 
-struct placeholder_start {
+struct holder_start {
 	const char *title;
-	struct netns_placeholder *out;
+	struct netns_holder *out;
 	int lifeline; /* the child's end of it */
 };
 
 /* In the child: waits until the other end of the lifeline is closed, with no other fd open. */
-_Noreturn static void placeholder_main(const char *title, int lifeline)
+_Noreturn static void holder_main(const char *title, int lifeline)
 {
 	char c;
 
@@ -157,36 +157,36 @@ _Noreturn static void placeholder_main(const char *title, int lifeline)
 }
 
 /* On a thread in the namespace, which its child inherits. */
-static int fork_placeholder(void *arg, struct err *err)
+static int fork_holder(void *arg, struct err *err)
 {
-	const struct placeholder_start *s = arg;
+	const struct holder_start *s = arg;
 	int who = spawn_fork(&s->out->child, err);
 
 	if (who == 0)
-		placeholder_main(s->title, s->lifeline);
+		holder_main(s->title, s->lifeline);
 	return who < 0 ? -1 : 0;
 }
 
-int netns_placeholder_start(const char *path, const char *title, struct netns_placeholder *out,
-			    struct err *err)
+int netns_holder_start(const char *path, const char *title, struct netns_holder *out,
+		       struct err *err)
 {
 	struct netns_identity identity;
 	AUTO(fd) int netns = netns_open(path, &identity, err), lifeline = -1;
 	int ends[2], result;
 
-	*out = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
+	*out = (struct netns_holder)NETNS_HOLDER_NONE;
 	if (netns < 0 || fd_pipe(ends, err) < 0)
 		return -1;
 	lifeline = ends[0];
 	out->lifeline = ends[1];
-	result = netns_call(netns, fork_placeholder,
-			    &(struct placeholder_start){ title, out, lifeline }, err);
+	result = netns_call(netns, fork_holder, &(struct holder_start){ title, out, lifeline },
+			    err);
 	if (result < 0)
-		netns_placeholder_stop(out);
+		netns_holder_stop(out);
 	return result;
 }
 
-void netns_placeholder_stop(struct netns_placeholder *p)
+void netns_holder_stop(struct netns_holder *p)
 {
 	fd_close(&p->lifeline);
 	spawn_kill(&p->child);

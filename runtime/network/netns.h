@@ -39,22 +39,22 @@ MUST_CHECK int netns_make(const char *path, struct err *err);
 
 /* A process in a namespace that does nothing: programs that take a pid find the namespace by it. It
  * ends with this process at the latest, even if this one is killed. */
-struct netns_placeholder {
+struct netns_holder {
 	struct child child;
 	int lifeline; /* writing end of a pipe: the child ends when it is closed */
 };
 
-#define NETNS_PLACEHOLDER_NONE \
+#define NETNS_HOLDER_NONE      \
 	{                      \
 		{ -1, -1 }, -1 \
 	}
 
 /* Starts one in the namespace at path. title becomes its name and command line (title_set). On
- * failure *out is NETNS_PLACEHOLDER_NONE. */
-MUST_CHECK int netns_placeholder_start(const char *path, const char *title,
-				       struct netns_placeholder *out, struct err *err);
-/* Ends it and waits for its end. Nothing to do for NETNS_PLACEHOLDER_NONE. */
-void netns_placeholder_stop(struct netns_placeholder *p);
+ * failure *out is NETNS_HOLDER_NONE. */
+MUST_CHECK int netns_holder_start(const char *path, const char *title, struct netns_holder *out,
+				  struct err *err);
+/* Ends it and waits for its end. Nothing to do for NETNS_HOLDER_NONE. */
+void netns_holder_stop(struct netns_holder *p);
 
 typedef int (*netns_fn)(void *arg, struct err *err);
 /* Runs fn(arg, err) in the namespace, or in a new one if netns is -1, and returns its result. */

@@ -23,7 +23,7 @@ struct container *container_new(struct shim *s, const char *id)
 	c->refs = 1;
 	c->id = xstrdup(id);
 	c->creating = true;
-	c->placeholder = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
+	c->holder = (struct netns_holder)NETNS_HOLDER_NONE;
 	vec_push(&s->containers, c);
 	return c;
 }
@@ -150,39 +150,39 @@ static void unshare_rootfs(const struct container *c)
 		log_err(LOG_WARN, &err, "cannot take the container's files out of the share");
 }
 
-void container_stop_placeholder(struct container *c)
+void container_stop_holder(struct container *c)
 {
-	struct netns_placeholder placeholder;
+	struct netns_holder holder;
 
 	(void)pthread_mutex_lock(&c->shim->lock);
-	placeholder = c->placeholder;
-	c->placeholder = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
+	holder = c->holder;
+	c->holder = (struct netns_holder)NETNS_HOLDER_NONE;
 	(void)pthread_mutex_unlock(&c->shim->lock);
-	netns_placeholder_stop(&placeholder);
+	netns_holder_stop(&holder);
 }
 
-static void *stop_placeholder_main(void *arg)
+static void *stop_holder_main(void *arg)
 {
-	netns_placeholder_stop(arg);
+	netns_holder_stop(arg);
 	free(arg);
 	return NULL;
 }
 
-void container_stop_placeholder_async(struct container *c)
+void container_stop_holder_async(struct container *c)
 {
-	struct netns_placeholder *placeholder;
+	struct netns_holder *holder;
 	struct err err = ERR_INIT;
 
-	if (c->placeholder.child.pid <= 0)
+	if (c->holder.child.pid <= 0)
 		return;
-	placeholder = NEW(struct netns_placeholder);
-	*placeholder = c->placeholder;
-	if (thread_detach(stop_placeholder_main, placeholder, 0, &err) == 0) {
-		c->placeholder = (struct netns_placeholder)NETNS_PLACEHOLDER_NONE;
+	holder = NEW(struct netns_holder);
+	*holder = c->holder;
+	if (thread_detach(stop_holder_main, holder, 0, &err) == 0) {
+		c->holder = (struct netns_holder)NETNS_HOLDER_NONE;
 		return;
 	}
 	log_err(LOG_WARN, &err, "a process stands for the container until that is deleted");
-	free(placeholder);
+	free(holder);
 }
 
 void container_take_down(struct container *c)
@@ -219,5 +219,5 @@ void container_take_down(struct container *c)
 	c->rootfs_mounted = false;
 	if (init)
 		process_drop(init);
-	container_stop_placeholder(c);
+	container_stop_holder(c);
 }

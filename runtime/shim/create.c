@@ -26,34 +26,34 @@ static int nobody_waits(struct err *err)
 }
 
 /* The title is not the shim's name, so that a count of shims by name gives one for each pod. */
-static int start_placeholder(const struct container *c, const char *netns,
-			     struct netns_placeholder *out, struct err *err)
+static int start_holder(const struct container *c, const char *netns, struct netns_holder *out,
+			struct err *err)
 {
 	AUTO(str) char *title = str_fmt("kata-container %s", c->id);
 
-	return netns_placeholder_start(netns, title, out, err);
+	return netns_holder_start(netns, title, out, err);
 }
 
-/* Starts the placeholder of a container in a pod, whose pid containerd reports as the
+/* Starts the holder of a container in a pod, whose pid containerd reports as the
  * container's. */
 static void represent(struct container *c)
 {
 	const char *netns = c->shim->sandbox->network.path;
-	struct netns_placeholder placeholder = NETNS_PLACEHOLDER_NONE;
+	struct netns_holder holder = NETNS_HOLDER_NONE;
 	struct err err = ERR_INIT;
 
 	/* The namespace may be unmounted already. Then the container has the VMM's pid, and
 	 * runs. */
-	if (netns && start_placeholder(c, netns, &placeholder, &err) < 0)
+	if (netns && start_holder(c, netns, &holder, &err) < 0)
 		log_err(LOG_WARN, &err, "no process stands for the container");
 	(void)pthread_mutex_lock(&c->shim->lock);
-	c->placeholder = placeholder;
-	c->pid = placeholder.child.pid > 0 ? placeholder.child.pid : 0;
+	c->holder = holder;
+	c->pid = holder.child.pid > 0 ? holder.child.pid : 0;
 	(void)pthread_mutex_unlock(&c->shim->lock);
 }
 
 /* True if the container is to share the pid namespace of another container of the pod: the
- * specification names that namespace by the pid of the other's placeholder. *target is the id of
+ * specification names that namespace by the pid of the other's holder. *target is the id of
  * the other container, heap, or NULL for the sandbox container. */
 static bool shares_pids(struct container *c, char **target)
 {
@@ -68,7 +68,7 @@ static bool shares_pids(struct container *c, char **target)
 		const struct container *other = s->containers.v[i];
 		AUTO(str) char *theirs = str_fmt("/proc/%d/ns/pid", (int)container_pid(other));
 
-		if (other->placeholder.child.pid > 0 && other != c && str_eq(path, theirs))
+		if (other->holder.child.pid > 0 && other != c && str_eq(path, theirs))
 			*target = xstrdup(other->id);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
@@ -122,22 +122,22 @@ static int run_host_hooks(struct container *c, pid_t pid, struct err *err)
 }
 
 /* A hook finds the network namespace by the pid in its state. The container's own processes are in
- * the guest, so that pid is a placeholder's. netns NULL: the container's network namespace is the
+ * the guest, so that pid is a holder's. netns NULL: the container's network namespace is the
  * shim's. */
 static int host_hooks(struct container *c, const char *netns, struct err *err)
 {
-	struct netns_placeholder placeholder = NETNS_PLACEHOLDER_NONE;
+	struct netns_holder holder = NETNS_HOLDER_NONE;
 	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
-	pid_t pid = c->placeholder.child.pid;
+	pid_t pid = c->holder.child.pid;
 	int result;
 
 	if (any && netns && pid <= 0) {
-		if (start_placeholder(c, netns, &placeholder, err) < 0)
+		if (start_holder(c, netns, &holder, err) < 0)
 			return err_wrap(err, "hooks");
-		pid = placeholder.child.pid;
+		pid = holder.child.pid;
 	}
 	result = run_host_hooks(c, pid > 0 ? pid : getpid(), err);
-	netns_placeholder_stop(&placeholder);
+	netns_holder_stop(&holder);
 	return result;
 }
 

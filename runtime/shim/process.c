@@ -241,7 +241,7 @@ void process_exited(struct process *p, uint32_t status)
 	process_note_end(p, status);
 	p->state = PROCESS_STOPPED;
 	if (p == p->container->init)
-		container_stop_placeholder_async(p->container);
+		container_stop_holder_async(p->container);
 	publish_exit(p);
 	for (size_t i = 0; i < p->waiters.n; i++)
 		reply_wait(p->waiters.v[i], p);

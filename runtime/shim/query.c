@@ -102,7 +102,7 @@ static void reply_pids(struct ttrpc_call *call, const pid_t *pids, size_t n)
  * The processes of the host that run a container; pids of the guest would mean nothing here. For a
  * single container or a pod's sandbox container these are the VMM and virtiofsd. For a container in
  * a pod, one entry for each process in the guest, since CRI plugins count a pod's processes by
- * them; each has the placeholder's pid.
+ * them; each has the holder's pid.
  */
 void task_pids(struct ttrpc_call *call, const void *request, void *arg)
 {

@@ -103,8 +103,8 @@ struct container {
 	 * as the container's. Another container can name it to share the pid namespace. It ends
 	 * with the container's own first process, since it keeps the control group busy that it was
 	 * started in. */
-	struct netns_placeholder placeholder;
-	pid_t pid; /* of the placeholder, also after its end; 0: it was never started */
+	struct netns_holder holder;
+	pid_t pid; /* of the holder, also after its end; 0: it was never started */
 };
 
 struct shim {
@@ -230,13 +230,13 @@ void container_take_down(struct container *c);
 /* With the lock held, for a Create whose caller has disconnected: makes it fail soon, and so be
  * undone. */
 void container_abandon(struct container *c);
-/* With the lock held: the pid reported to containerd, that of the placeholder or else of the VMM; 0
+/* With the lock held: the pid reported to containerd, that of the holder or else of the VMM; 0
  * once the VM has ended. */
 pid_t container_pid(const struct container *c);
-/* Ends the container's placeholder, if it has one, and waits for its end. */
-void container_stop_placeholder(struct container *c);
+/* Ends the container's holder, if it has one, and waits for its end. */
+void container_stop_holder(struct container *c);
 /* With the lock held: the same, on a thread of its own. */
-void container_stop_placeholder_async(struct container *c);
+void container_stop_holder_async(struct container *c);
 /* With the lock held: true if the shim has no container. */
 bool shim_is_empty(const struct shim *s);
 /* From any thread, before containerd learns that the shim ends: removes the task socket. The verb

@@ -125,7 +125,7 @@ void shim_end(struct shim *s)
 		shim_await_execs(held.list.v[i]);
 		note_killed_execs(held.list.v[i]);
 		loop_call(s->loop, detach_streams, held.list.v[i]);
-		container_stop_placeholder(held.list.v[i]);
+		container_stop_holder(held.list.v[i]);
 	}
 	sandbox_stop(s->sandbox);
 	(void)pthread_mutex_lock(&s->lock);

@@ -433,10 +433,10 @@ static ino_t home_of(pid_t pid)
 	return st.st_ino;
 }
 
-START_TEST(a_namespace_of_our_own_has_a_placeholder)
+START_TEST(a_namespace_of_our_own_has_a_holder)
 {
 	char dir[SCRATCH_DIR];
-	struct netns_placeholder r;
+	struct netns_holder r;
 	ino_t home = home_of(getpid());
 	AUTO(str) char *own = NULL, *open_files = NULL, *out = NULL, *ask_name = NULL, *name = NULL;
 	struct stat st;
@@ -448,11 +448,11 @@ START_TEST(a_namespace_of_our_own_has_a_placeholder)
 	ck_assert(stat(own, &st) == 0 && st.st_ino != home);
 	ck_assert_int_eq(netns_make(own, &err), -1); /* it exists */
 	err_clear(&err);
-	must(netns_placeholder_start(own, "stand-in for one", &r, &err));
+	must(netns_holder_start(own, "stand-in for one", &r, &err));
 	ck_assert(home_of(r.child.pid) == st.st_ino);
 	must(network_scan(&net, &config, own, &err));
 	ck_assert_uint_eq(net.endpoints.list.n, 0);
-	/* The placeholder has no fd of ours but a pipe, and ends when we close the other end. */
+	/* The holder has no fd of ours but a pipe, and ends when we close the other end. */
 	open_files = str_fmt("for i in $(seq 100); do n=$(ls /proc/%d/fd | wc -l)\n"
 			     "[ $n != 1 ] || break; sleep 0.1; done; echo $n",
 			     (int)r.child.pid);
@@ -463,12 +463,12 @@ START_TEST(a_namespace_of_our_own_has_a_placeholder)
 	ck_assert_str_eq(name, "stand-in\n");
 	fd_close(&r.lifeline);
 	must(spawn_wait(&r.child, deadline_in(60000), &(int){ 0 }, &err));
-	netns_placeholder_stop(&r);
-	must(netns_placeholder_start(own, "stand-in", &r, &err));
-	netns_placeholder_stop(&r);
+	netns_holder_stop(&r);
+	must(netns_holder_start(own, "stand-in", &r, &err));
+	netns_holder_stop(&r);
 	ck_assert(umount2(own, MNT_DETACH) == 0);
 	ck_assert(unlink(own) == 0 && rmdir(dir) == 0);
-	ck_assert_int_eq(netns_placeholder_start(own, "stand-in", &r, &err), -1);
+	ck_assert_int_eq(netns_holder_start(own, "stand-in", &r, &err), -1);
 }
 END_TEST
 
@@ -513,7 +513,7 @@ int main(void)
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, an_interface_that_cannot_be_connected_is_named, 0,
 			    (int)ARRAY_LEN(refused));
-	tcase_add_test(tc, a_namespace_of_our_own_has_a_placeholder);
+	tcase_add_test(tc, a_namespace_of_our_own_has_a_holder);
 	tcase_add_test(tc, only_namespaces_are_entered);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
