@@ -57,6 +57,14 @@ static uint64_t read_number(const ProtobufCFieldDescriptor *d, const void *at)
 	}
 }
 
+/* Is a number given? Only a field in a oneof tells 0 from absence. */
+static bool is_present(const ProtobufCFieldDescriptor *d, const char *m)
+{
+	if (d->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+		return *(const uint32_t *)(const void *)(m + d->quantifier_offset) == d->id;
+	return read_number(d, m + d->offset) != 0;
+}
+
 static char **copy_strings(char *const *v, size_t n)
 {
 	char **out = n ? xcalloc(n + 1, sizeof(*out)) : NULL;
@@ -131,8 +139,9 @@ static int read_field(const struct oci_field *f, const ProtobufCFieldDescriptor 
 		return 0;
 	case OCI_OPT_I64:
 	case OCI_OPT_U64:
-		number = read_number(d, from);
-		*(struct oci_u64 *)at = (struct oci_u64){ number != 0, number };
+		if (!is_present(d, m))
+			return 0;
+		*(struct oci_u64 *)at = (struct oci_u64){ true, read_number(d, from) };
 		return 0;
 	case OCI_ANY_I64:
 		number = read_number(d, from);
@@ -301,8 +310,11 @@ static void write_field(const struct oci_field *f, const ProtobufCFieldDescripto
 		break;
 	case OCI_OPT_I64:
 	case OCI_OPT_U64:
-		if (((const struct oci_u64 *)from)->set)
-			write_number(d, at, ((const struct oci_u64 *)from)->v);
+		if (!((const struct oci_u64 *)from)->set)
+			break;
+		write_number(d, at, ((const struct oci_u64 *)from)->v);
+		if (d->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+			*(uint32_t *)(void *)(m + d->quantifier_offset) = d->id;
 		break;
 	case OCI_ANY_I64:
 		write_number(d, at,

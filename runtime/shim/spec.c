@@ -305,9 +305,6 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 			log_debug("device node is the guest's own",
 				  LOG_S("device", l->devices[i].path));
 	}
-	if (spec->process->user.umask.set)
-		log_warn("umask of the process is not passed on: the agent's protocol has no field "
-			 "for it, 022 holds");
 	if (check_sysctls(spec, err) < 0)
 		return -1;
 	oci_hooks_release(&spec->hooks);

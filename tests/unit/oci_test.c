@@ -250,6 +250,39 @@ START_TEST(any_number_of_a_device_rule_is_not_0)
 }
 END_TEST
 
+static const char *const users[] = { "", ",\"umask\":0", ",\"umask\":63" };
+
+START_TEST(a_umask_of_0_is_not_absent)
+{
+	AUTO(str)
+	char *json = str_fmt("{\"consoleSize\":{\"height\":0,\"width\":0},"
+			     "\"user\":{\"uid\":1,\"gid\":2%s}}",
+			     users[_i]);
+	struct err err = ERR_INIT;
+	AUTO(oci_process)
+	struct oci_process *p = oci_process_parse(json, strlen(json), "p", &err);
+	AUTO(oci_process) struct oci_process *back = NULL;
+	AUTO(str) char *text = NULL;
+	Grpc__Process *m, *received;
+	uint8_t wire[100];
+	size_t n;
+
+	ck_assert_msg(p != NULL, "%s", err.msg);
+	m = oci_process_to_message(p);
+	n = grpc__process__get_packed_size(m);
+	ck_assert_uint_le(n, sizeof(wire));
+	grpc__process__pack(m, wire);
+	grpc__process__free_unpacked(m, NULL);
+	received = grpc__process__unpack(NULL, n, wire);
+	ck_assert_ptr_nonnull(received);
+	back = oci_process_from_message(received, &err);
+	ck_assert_ptr_nonnull(back);
+	text = oci_process_format(back);
+	ck_assert_str_eq(text, json);
+	grpc__process__free_unpacked(received, NULL);
+}
+END_TEST
+
 static const struct {
 	const char *text, *message;
 } bad[] = {
@@ -310,6 +343,7 @@ int main(void)
 	tcase_add_test(tc, parts_are_freed_alone);
 	tcase_add_test(tc, documents_have_16_mib);
 	tcase_add_loop_test(tc, any_number_of_a_device_rule_is_not_0, 0, (int)ARRAY_LEN(rules));
+	tcase_add_loop_test(tc, a_umask_of_0_is_not_absent, 0, (int)ARRAY_LEN(users));
 	tcase_add_test(tc, messages_carry_everything);
 	tcase_add_loop_test(tc, errors_name_the_member, 0, (int)ARRAY_LEN(bad));
 	tcase_add_loop_test(tc, bad_json_is_refused, 0, (int)ARRAY_LEN(not_json));

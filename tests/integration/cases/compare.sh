@@ -6,7 +6,7 @@
 
 report() { # prints the script that runs in the container
 	cat <<-'END'
-		id; pwd; env | sort; hostname
+		id; pwd; umask; env | sort; hostname
 		grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status
 		for l in -n -u -c -s; do ulimit -S $l; ulimit -H $l; done
 		cat /proc/self/oom_score_adj /proc/sys/kernel/shm_rmid_forced
@@ -24,7 +24,7 @@ rich_spec() { # FILE
 	script=$(report | sed 's/\\/\\\\/g; s/"/\\"/g' | awk '{ printf "%s\\n", $0 }')
 	cat >"$1" <<-EOF
 		{"ociVersion":"1.0.2","root":{"path":"$LAB/rich","readonly":true},"hostname":"compared",
-		 "process":{"user":{"uid":1000,"gid":1000,"additionalGids":[10,20]},
+		 "process":{"user":{"uid":1000,"gid":1000,"additionalGids":[10,20],"umask":7},
 		  "cwd":"/home/user","env":["PATH=/bin","A=1","B=two words"],
 		  "args":["sh","-c","$script"],"noNewPrivileges":true,"oomScoreAdj":77,
 		  "capabilities":{"bounding":["CAP_CHOWN","CAP_KILL","CAP_NET_RAW"],
