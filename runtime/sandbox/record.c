@@ -388,19 +388,23 @@ static bool has_argument(const struct buf *line, const char *begins)
 	return false;
 }
 
-/* A process that was started for the sandbox but is not recorded yet has a directory of the sandbox
- * in an argument or, as QEMU, an argument that begins with the sandbox's name (cmdline.c). */
+/* A process that was started for the sandbox but is not recorded yet has an argument that begins,
+ * as QEMU's (cmdline.c), with the sandbox's name or, as that of either virtiofsd (virtiofsd.c),
+ * with the option for its directory. Anyone else may name that directory: an administrator's tail
+ * lives. */
 static bool works_for(const char *pid, const char *key)
 {
 	AUTO(str) char *name = str_fmt("sandbox-%s,", key);
-	AUTO(str) char *share = str_fmt(SANDBOX_SHARE_DIR "/%s/", key);
+	AUTO(str) char *share_c = str_fmt("source=" SANDBOX_SHARE_DIR "/%s/", key);
+	AUTO(str) char *share_rust = str_fmt("--shared-dir=" SANDBOX_SHARE_DIR "/%s/", key);
 	AUTO(str) char *path = str_fmt("/proc/%s/cmdline", pid);
 	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
 	struct err gone = ERR_INIT;
 
 	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0 || !line.len)
 		return false;
-	return memmem(line.data, line.len, share, strlen(share)) || has_argument(&line, name);
+	return has_argument(&line, name) || has_argument(&line, share_c) ||
+	       has_argument(&line, share_rust);
 }
 
 static void kill_unrecorded(const char *key)

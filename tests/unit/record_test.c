@@ -256,6 +256,8 @@ static const struct {
 } unrecorded[] = {
 	{ "sandbox-" KEY ",debug-threads=on", true },
 	{ "--shared-dir=/run/kata-containers/shared/sandboxes/" KEY "/shared", true },
+	{ "source=/run/kata-containers/shared/sandboxes/" KEY "/shared", true },
+	{ "/run/kata-containers/shared/sandboxes/" KEY "/shared/log", false },
 	{ "sandbox-my-sandbox-" KEY ",debug-threads=on", false },
 	{ "--shared-dir=/run/kata-containers/shared/sandboxes/my-" KEY "/shared", false },
 };
