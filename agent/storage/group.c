@@ -7,16 +7,15 @@
 #include "agent/storage/group.h"
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "base/tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-enum { DEPTH_MAX = 256 };
 
 struct change {
 	gid_t group;
@@ -28,61 +27,48 @@ static mode_t wanted(mode_t mode)
 	return S_ISDIR(mode) ? mode | S_ISGID | 0770 : mode | 0660;
 }
 
-static int change_one(const struct change *c, int at, const char *name, const struct stat *st,
-		      struct err *err)
+/* Changes the file that the fd, of O_PATH, names. The mode by the fd's path: fchmod() refuses such
+ * an fd. */
+static int change_fd(const struct change *c, int fd, const struct stat *st)
 {
 	if (st->st_gid != c->group &&
-	    fchownat(at, name, (uid_t)-1, c->group, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(err, "give %s to group %u", name, (unsigned)c->group);
+	    fchownat(fd, "", (uid_t)-1, c->group, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return -1;
 	if (S_ISLNK(st->st_mode) || wanted(st->st_mode) == st->st_mode)
 		return 0;
-	/* By an fd opened with O_NOFOLLOW, since fchmodat follows links. */
-	AUTO(fd) int fd = openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	AUTO(str) char *path = str_fmt("/proc/self/fd/%d", fd);
-	if (fd < 0 || chmod(path, wanted(st->st_mode) & 07777) < 0)
-		return err_sys(err, "set the mode of %s", name);
-	return 0;
+	return chmod(path_of_fd(fd).path, wanted(st->st_mode) & 07777);
 }
 
-static int change_below(const struct change *c, int folder, int depth, struct err *err)
+static int change_one(void *arg, const struct tree_at *at, struct err *err)
 {
-	int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	const struct change *c = arg;
+	AUTO(str) char *path = NULL;
+	AUTO(fd) int fd = -1;
 	struct stat st;
+	int saved;
 
-	if (!dir)
-		return err_sys(err, "open a folder of the volume");
-	if (depth > DEPTH_MAX)
-		return err_set(err, E_LIMIT, "the volume is more than %d folders deep", DEPTH_MAX);
-	for (struct dirent *e; (e = readdir(dir));) {
-		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
-			continue;
-		if (fstatat(folder, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-			if (errno == ENOENT)
-				continue;
-			return err_sys(err, "look at %s", e->d_name);
-		}
+	if (at->when == TREE_LEAVE)
+		return TREE_GO_ON;
+	fd = openat(at->dir, at->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return TREE_GO_ON;
+	if (fd >= 0 && fstat(fd, &st) == 0) {
 		if (st.st_dev != c->device)
-			continue;
-		if (change_one(c, folder, e->d_name, &st, err) < 0)
-			return -1;
-		if (!S_ISDIR(st.st_mode))
-			continue;
-		AUTO(fd)
-		int sub = openat(folder, e->d_name,
-				 O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0)
-			return err_sys(err, "open %s", e->d_name);
-		if (change_below(c, sub, depth + 1, err) < 0)
-			return -1;
+			return TREE_SKIP;
+		if (change_fd(c, fd, &st) == 0)
+			return TREE_GO_ON;
 	}
-	return 0;
+	saved = errno;
+	path = tree_path(at);
+	errno = saved;
+	return err_sys(err, "give %s to group %u", path, (unsigned)c->group);
 }
 
 int storage_set_group(const Grpc__Storage *s, struct err *err)
 {
 	AUTO(fd) int fd = open(s->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct change c = { .group = s->fs_group->group_id };
+	const struct tree_walk walk = { .visit = change_one, .arg = &c, .name = s->mount_point };
 	struct statvfs fs;
 	struct stat st;
 
@@ -94,7 +80,7 @@ int storage_set_group(const Grpc__Storage *s, struct err *err)
 	if (s->fs_group->group_change_policy == TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch &&
 	    st.st_gid == c.group && wanted(st.st_mode) == st.st_mode)
 		return 0;
-	if (change_below(&c, fd, 0, err) < 0)
+	if (tree_walk(fd, &walk, err) < 0)
 		return -1;
 	/* The root last: OnRootMismatch takes its group as a sign that all below it is done. */
 	if (fchown(fd, (uid_t)-1, c.group) < 0 || fchmod(fd, wanted(st.st_mode) & 07777) < 0)

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -475,6 +476,67 @@ START_TEST(a_volume_is_given_to_a_group)
 }
 END_TEST
 
+/* Makes nested directories below v, all named "d", and a file "f" in the last one. */
+static void make_deep(int levels)
+{
+	AUTO(str) char *volume = path_join(dir, "v");
+	int at = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	ck_assert_int_ge(at, 0);
+	for (int i = 0; i < levels; i++) {
+		int next;
+
+		ck_assert(mkdirat(at, "d", 0700) == 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_ge(next, 0);
+		(void)close(at);
+		at = next;
+	}
+	(void)close(openat(at, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+	(void)close(at);
+}
+
+/* The group of the file f below all directories that make_deep() made. */
+static gid_t group_of_deepest(int levels)
+{
+	AUTO(str) char *volume = path_join(dir, "v");
+	int at = open(volume, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	for (int i = 0; i < levels; i++) {
+		int next = openat(at, "d", O_PATH | O_CLOEXEC);
+
+		ck_assert(next >= 0 && fstat(next, &st) == 0 && st.st_gid == 4321);
+		(void)close(at);
+		at = next;
+	}
+	ck_assert(fstatat(at, "f", &st, AT_SYMLINK_NOFOLLOW) == 0);
+	(void)close(at);
+	return st.st_gid;
+}
+
+/* A container makes directories in its volume as deep as it likes; the next container that uses
+ * the volume must be created nevertheless, with the descriptors that the agent has. */
+START_TEST(a_deep_volume_is_given_to_a_group)
+{
+	enum { DEEP = 20000 };
+	Grpc__Storage s = GRPC__STORAGE__INIT;
+	Grpc__FSGroup group = GRPC__FSGROUP__INIT;
+	AUTO(str) char *volume = path_join(dir, "v");
+	struct rlimit few = { 64, 64 };
+	struct err err = ERR_INIT;
+
+	ck_assert(mkdir(volume, 0755) == 0);
+	make_deep(DEEP);
+	group.group_id = 4321;
+	s.fs_group = &group;
+	s.mount_point = volume;
+	ck_assert(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	ck_assert_msg(storage_set_group(&s, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(group_of_deepest(DEEP), 4321);
+}
+END_TEST
+
 START_TEST(mount_points_are_checked)
 {
 	static const struct {
@@ -519,6 +581,7 @@ int main(void)
 	tcase_add_test(tc, volumes_with_too_much_are_not_copied);
 	tcase_add_test(tc, huge_pages_are_counted);
 	tcase_add_test(tc, a_volume_is_given_to_a_group);
+	tcase_add_test(tc, a_deep_volume_is_given_to_a_group);
 	tcase_add_test(tc, mount_points_are_checked);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
