@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "share/volume.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -262,20 +263,44 @@ static void guest_cgroup(struct oci_linux *l, const char *id)
  * in its place. A profile that a user asked for by name may restrict more than that. */
 static bool is_default_profile(const char *profile)
 {
-	static const char *const defaults[] = { "unconfined",     "cri-containerd.apparmor.d",
-						"docker-default", "containers-default",
-						"crio-default",   "nerdctl-default" };
+	static const char *const names[] = { "unconfined", "cri-containerd.apparmor.d",
+					     "docker-default", "nerdctl-default", "crio-default" };
+	static const char *const versioned[] = { "crio-default-", "containers-default-" };
 
-	for (size_t i = 0; i < ARRAY_LEN(defaults); i++) {
-		if (str_starts(profile, defaults[i]))
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (str_eq(profile, names[i]))
+			return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(versioned); i++) {
+		if (str_starts(profile, versioned[i]) && isdigit(profile[strlen(versioned[i])]))
 			return true;
 	}
 	return false;
 }
 
-/* The guest's kernel has neither AppArmor nor SELinux. SELinux labels are dropped without a check:
- * engines generate one for every container. */
-static int drop_labels(struct oci_spec *spec, struct err *err)
+/* True if the VMM runs with another label than the one that the container asks for. */
+static bool has_label_of_its_own(const struct container *c)
+{
+	const char *label = c->spec->process->selinux_label;
+	struct shim *s = c->shim;
+	bool differs = false;
+
+	if (str_empty(label) || s->config->selinux_off)
+		return false;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->containers.n; i++) {
+		const struct container *pod = s->containers.v[i];
+
+		if (pod->kind == KIND_POD && pod->spec && pod->spec->process)
+			differs = !str_eq(label, pod->spec->process->selinux_label);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return differs;
+}
+
+/* The guest's kernel has neither AppArmor nor SELinux. SELinux labels are not refused: engines
+ * generate one for every container, and the VMM has that of the sandbox. */
+static int drop_labels(const struct container *c, struct oci_spec *spec, struct err *err)
 {
 	const char *profile = spec->process->apparmor_profile;
 
@@ -287,6 +312,11 @@ static int drop_labels(struct oci_spec *spec, struct err *err)
 		return err_hint(err, "choose RuntimeDefault or Unconfined for it, or run the pod "
 				     "with another runtime class");
 	}
+	if (has_label_of_its_own(c))
+		log_warn("the container's SELinux label is left out: the VM has the label of its "
+			 "sandbox, and its kernel has no SELinux",
+			 LOG_S("container", c->id),
+			 LOG_S("label", c->spec->process->selinux_label));
 	str_set(&spec->process->apparmor_profile, NULL);
 	str_set(&spec->process->selinux_label, NULL);
 	str_set(&spec->linux_.mount_label, NULL);
@@ -313,7 +343,7 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	if (l->resources)
 		drop_resources(l->resources);
 	guest_cgroup(l, c->id);
-	if (drop_labels(spec, err) < 0)
+	if (drop_labels(c, spec, err) < 0)
 		return -1;
 	if (c->shim->config->guest_seccomp_off && l->seccomp) {
 		oci_seccomp_free(l->seccomp);

@@ -98,31 +98,15 @@ END_TEST
 
 /* --- a container of a pod, whose VM runs on --- */
 
-static void write_spec(const char *bundle, const char *type)
-{
-	AUTO(str) char *config = str_fmt("%s/config.json", bundle);
-	AUTO(str)
-	char *text =
-		str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
-			"\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
-			"\"annotations\":{\"io.kubernetes.cri.container-type\":\"%s\","
-			"\"io.kubernetes.cri.sandbox-id\":\"c\"},\"linux\":{\"namespaces\":["
-			"{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"ipc\"},"
-			"{\"type\":\"network\"}]}}",
-			type);
-
-	shim_write(config, text);
-}
-
 static void start_pod(void)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
 	shim_start("pod", SHARE_9P);
-	write_spec(BUNDLE, "sandbox");
+	shim_write_spec("sandbox", "", "");
 	shim_must(shim_create(), "Create");
 	shim_must(shim_ask_id("Start", 0), "Start");
-	write_spec(BUNDLE, "container");
+	shim_write_spec("container", "", "");
 	wire_text(&payload, 1, OTHER);
 	wire_text(&payload, 2, BUNDLE);
 	shim_must(shim_ask("Create", &payload, 0), "Create");

@@ -240,6 +240,23 @@ void shim_write(const char *path, const char *text)
 		      "%s", err.msg);
 }
 
+void shim_write_spec(const char *type, const char *process, const char *linux_members)
+{
+	AUTO(str) char *annotations = NULL, *text = NULL;
+
+	annotations =
+		*type ? str_fmt("\"annotations\":{\"io.kubernetes.cri.container-type\":\"%s\","
+				"\"io.kubernetes.cri.sandbox-id\":\"c\"},",
+				type)
+		      : xstrdup("");
+	text = str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
+		       "\"user\":{\"uid\":0,\"gid\":0}%s},\"root\":{\"path\":\"rootfs\"},%s"
+		       "\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},"
+		       "{\"type\":\"ipc\"},{\"type\":\"network\"}]%s}}",
+		       process, annotations, linux_members);
+	shim_write(BUNDLE "/config.json", text);
+}
+
 static void private_run(void)
 {
 	struct err err = ERR_INIT;

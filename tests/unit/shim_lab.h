@@ -97,6 +97,10 @@ extern void (*shim_host)(void);
 
 /* Replaces a file: the bundle's config.json, say, between the start and Create. */
 void shim_write(const char *path, const char *text);
+/* Writes the bundle's config.json. type: "sandbox" or "container" of the pod "c"; "": a single
+ * container. process, linux_members: further members of these objects, each with a comma before it,
+ * or "". */
+void shim_write_spec(const char *type, const char *process, const char *linux_members);
 /* script: what fake_vm plays; share: a line of [hypervisor.qemu]. */
 void shim_start(const char *script, const char *share);
 /* The verb `start` alone, with fd as its standard output. Returns its exit code. */
