@@ -40,6 +40,8 @@ static int add_storages(struct sandbox *s, struct entry *e, const struct entry_r
 		if (storage_add(&s->storages, r->storages[i], deadline, err) < 0)
 			return -1;
 		strv_push(&e->storages, r->storages[i]->mount_point);
+		if (device_note_storage(r->storages[i], &e->numbers, deadline, err) < 0)
+			return err_wrap(err, "storage %.256s", r->storages[i]->mount_point);
 	}
 	return 0;
 }
@@ -151,10 +153,12 @@ static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_req
 	AUTO(fd) int pid_ns = -1;
 
 	hugepages_keep(e->id, r->spec->linux_.resources);
-	if (device_add_all(r->devices, r->n_devices, r->spec, deadline_min(plug, deadline), err) <
-		    0 ||
-	    add_storages(s, e, r, deadline, err) < 0 ||
-	    choose_pid_namespace(s, r, &pid_ns, err) < 0 ||
+	if (device_add_all(r->devices, r->n_devices, r->spec, &e->numbers,
+			   deadline_min(plug, deadline), err) < 0 ||
+	    add_storages(s, e, r, deadline, err) < 0)
+		return -1;
+	device_renumber_limits(&e->numbers, r->spec->linux_.resources);
+	if (choose_pid_namespace(s, r, &pid_ns, err) < 0 ||
 	    spec_adjust(s, pid_ns, r->spec, err) < 0 || make_bundle(e, r->spec, err) < 0)
 		return -1;
 	e->in_pid_ns_of_others = pid_ns >= 0;
@@ -214,6 +218,12 @@ int entry_create(struct sandbox *s, const struct entry_request *r, struct deadli
 	}
 	entry_set_state(e, ENTRY_READY);
 	return 0;
+}
+
+int entry_update(struct entry *e, struct oci_resources *r, struct err *err)
+{
+	device_renumber_limits(&e->numbers, r);
+	return container_update(e->core, r, err);
 }
 
 /* --- start --- */

@@ -35,6 +35,8 @@ struct entry_request {
  * entry_remove() can remove the rest. */
 MUST_CHECK int entry_create(struct sandbox *s, const struct entry_request *r,
 			    struct deadline deadline, struct err *err);
+/* Changes the container's limits, whose disks have the host's numbers. */
+MUST_CHECK int entry_update(struct entry *e, struct oci_resources *r, struct err *err);
 /* Has the first process execute its program. */
 MUST_CHECK int entry_start(struct entry *e, struct deadline deadline, struct err *err);
 /* Checks an exec id before entry_exec(). E_INVALID; E_EXISTS: it is the container's own id. */

@@ -151,6 +151,7 @@ static void free_on_loop(void *arg)
 		process_free(e->processes.v[i]);
 	vec_release(&e->processes);
 	strv_free(e->storages);
+	vec_release(&e->numbers.list);
 	free(e->id);
 	free(e->bundle);
 	free(e->termination_log);

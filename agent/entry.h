@@ -12,6 +12,7 @@
  * found until it returns; a flow needs a reference.
  */
 
+#include "agent/device/device.h"
 #include "agent/oom.h"
 #include "agent/process.h"
 
@@ -38,6 +39,7 @@ struct entry {
 	struct container *core;          /* set once; valid while READY or REMOVING */
 	VEC(struct process *) processes; /* lock; first the container's own, then the execs */
 	char **storages;                 /* mount points to which it has a reference */
+	struct device_numbers numbers;   /* of its disks; does not change while READY */
 	unsigned refs;                   /* lock */
 	bool in_pid_ns_of_others;        /* the end of its first process does not kill the others */
 	struct oom_watch oom;            /* loop */

@@ -26,26 +26,23 @@ static struct oci_device *spec_device(struct oci_spec *spec, const char *path)
 	return NULL;
 }
 
-/* The old and new numbers of a device. Device rules are renumbered for all devices at once at the
- * end, since the new number of one device may be the old number of another. */
-struct number {
-	const char *type;
-	int64_t major, minor, new_major, new_minor;
-};
-
 struct update {
 	struct oci_spec *spec;
-	VEC(struct number) numbers;
+	struct device_numbers *numbers;
 };
 
-static void renumber_rules(struct update *u)
+/* --- numbers --- */
+
+/* Device rules are renumbered for all devices at once at the end, since the new number of one
+ * device may be the old number of another. */
+static void renumber_rules(const struct update *u)
 {
 	struct oci_resources *r = u->spec->linux_.resources;
 
 	for (size_t i = 0; r && i < r->n_devices; i++) {
 		struct oci_device_rule *rule = &r->devices[i];
 
-		vec_each(struct number, n, &u->numbers) {
+		vec_each(const struct device_number, n, &u->numbers->list) {
 			if (!str_eq(rule->type, n->type) || !rule->major.set || !rule->minor.set ||
 			    rule->major.v != n->major || rule->minor.v != n->minor)
 				continue;
@@ -56,12 +53,40 @@ static void renumber_rules(struct update *u)
 	}
 }
 
+static bool renumber(void *arg, int64_t *major, int64_t *minor)
+{
+	const struct device_numbers *numbers = arg;
+
+	vec_each(const struct device_number, n, &numbers->list) {
+		if (!str_eq(n->type, "b") || n->major != *major || n->minor != *minor)
+			continue;
+		*major = n->new_major;
+		*minor = n->new_minor;
+		break;
+	}
+	return true;
+}
+
+void device_renumber_limits(const struct device_numbers *numbers, struct oci_resources *resources)
+{
+	if (resources)
+		oci_resources_map_disks(resources, renumber, (void *)numbers);
+}
+
+static void add_number(struct device_numbers *numbers, const struct stat *st, int64_t host_major,
+		       int64_t host_minor)
+{
+	struct device_number number = { S_ISBLK(st->st_mode) ? "b" : "c", host_major, host_minor,
+					major(st->st_rdev), minor(st->st_rdev) };
+
+	vec_push(&numbers->list, number);
+}
+
 /* Puts type and number of the node into the specification's device at container_path. */
 static int update_spec(struct update *u, const char *container_path, const char *node,
 		       struct err *err)
 {
 	struct oci_device *device = spec_device(u->spec, container_path);
-	struct number number;
 	struct stat st;
 
 	if (stat(node, &st) < 0)
@@ -72,9 +97,7 @@ static int update_spec(struct update *u, const char *container_path, const char 
 	if (!S_ISBLK(st.st_mode) && !S_ISCHR(st.st_mode))
 		return err_set(err, E_INVALID, "%s is not a device", node);
 	str_set(&device->type, S_ISBLK(st.st_mode) ? "b" : "c");
-	number = (struct number){ device->type, device->major, device->minor, major(st.st_rdev),
-				  minor(st.st_rdev) };
-	vec_push(&u->numbers, number);
+	add_number(u->numbers, &st, device->major, device->minor);
 	device->major = major(st.st_rdev);
 	device->minor = minor(st.st_rdev);
 	return 0;
@@ -132,9 +155,9 @@ static int add_one(const Grpc__Device *d, struct update *u, struct deadline dead
 }
 
 int device_add_all(Grpc__Device *const *devices, size_t n, struct oci_spec *spec,
-		   struct deadline deadline, struct err *err)
+		   struct device_numbers *numbers, struct deadline deadline, struct err *err)
 {
-	struct update u = { .spec = spec };
+	struct update u = { spec, numbers };
 	int result = 0;
 
 	for (size_t i = 0; result == 0 && i < n; i++) {
@@ -146,6 +169,39 @@ int device_add_all(Grpc__Device *const *devices, size_t n, struct oci_spec *spec
 	}
 	renumber_rules(&u);
 	vfio_rewrite_environment(devices, n, spec);
-	vec_release(&u.numbers);
 	return result;
+}
+
+/* Reads "MAJOR:MINOR". */
+static int parse_number(const char *text, uint64_t *major, uint64_t *minor, struct err *err)
+{
+	AUTO(strv) char **parts = strv_split(text, ":");
+
+	if (strv_len(parts) != 2)
+		return err_set(err, E_INVALID, "'%.64s' is no device number", text);
+	return str_u64(parts[0], 10, 0, UINT32_MAX, "device number", major, err) < 0
+		       ? -1
+		       : str_u64(parts[1], 10, 0, UINT32_MAX, "device number", minor, err);
+}
+
+int device_note_storage(const Grpc__Storage *s, struct device_numbers *numbers,
+			struct deadline deadline, struct err *err)
+{
+	const char *number = NULL;
+	uint64_t major, minor;
+	struct stat st;
+
+	for (size_t i = 0; i < s->n_driver_options; i++) {
+		if (str_starts(s->driver_options[i], DEVICE_HOST_NUMBER))
+			number = s->driver_options[i] + strlen(DEVICE_HOST_NUMBER);
+	}
+	if (!number)
+		return 0;
+	AUTO(str) char *node = device_block(s->driver, s->source, deadline, err);
+	if (!node || parse_number(number, &major, &minor, err) < 0)
+		return -1;
+	if (stat(node, &st) < 0)
+		return err_sys(err, "device %s", node);
+	add_number(numbers, &st, (int64_t)major, (int64_t)minor);
+	return 0;
 }

@@ -94,7 +94,7 @@ void on_update_container(struct ttrpc_call *call, const void *request, void *arg
 	struct oci_resources *res = r->resources ? oci_resources_from_message(r->resources, &err)
 						 : NULL;
 	struct entry *e = res ? entry_get(&s->containers, r->container_id, &err) : NULL;
-	int result = e ? container_update(e->core, res, &err) : -1;
+	int result = e ? entry_update(e, res, &err) : -1;
 
 	if (!res && !err.code)
 		err_set(&err, E_INVALID, "the request has no resources");

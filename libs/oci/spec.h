@@ -234,6 +234,13 @@ DEFINE_AUTO(oci_spec, struct oci_spec *, NULL, oci_spec_free)
 DEFINE_AUTO(oci_process, struct oci_process *, NULL, oci_process_free)
 DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)
 
+/*
+ * Calls map for each disk that the limits of block I/O name: in weights and rates, and in the lines
+ * of the cgroup v2 files io.*. map may change the number; if it returns false the limit is removed.
+ */
+typedef bool oci_disk_map(void *arg, int64_t *major, int64_t *minor);
+void oci_resources_map_disks(struct oci_resources *r, oci_disk_map *map, void *arg);
+
 /* A deep copy, heap. */
 struct oci_spec *oci_spec_copy(const struct oci_spec *spec);
 

@@ -10,6 +10,7 @@
 #include "device/block.h"
 #include "device/volume.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -22,6 +23,7 @@ static void device_release(struct device *d)
 	free(d->node);
 	free(d->mount_point);
 	free(d->fstype);
+	free(d->host_number);
 	free(d->volume);
 	strv_free(d->options);
 }
@@ -102,6 +104,7 @@ static int find_device(struct devices *d, const struct oci_spec *spec,
 	}
 	new.host = STEAL(host.path, NULL);
 	new.readonly = host.readonly || !may_write(spec, device);
+	new.number = makedev((unsigned)device->major, (unsigned)device->minor);
 	new.node = xstrdup(device->path);
 	vec_push(&d->list, new);
 	return 0;
@@ -144,7 +147,55 @@ int devices_check(const struct devices *d, const struct runtime_config *config, 
 	return 0;
 }
 
+/* --- limits of block I/O --- */
+
+struct limited {
+	const struct devices *devices;
+	char **unknown; /* strv */
+};
+
+static bool is_in_vm(void *arg, int64_t *major, int64_t *minor)
+{
+	struct limited *l = arg;
+	AUTO(str) char *name = NULL;
+
+	vec_each(const struct device, device, &l->devices->list) {
+		if (device->number && device->number == makedev((unsigned)*major, (unsigned)*minor))
+			return true;
+	}
+	name = str_fmt("%" PRId64 ":%" PRId64, *major, *minor);
+	if (!strv_has(l->unknown, name))
+		strv_push(&l->unknown, name);
+	return false;
+}
+
+void devices_limit(const struct devices *d, struct oci_resources *r)
+{
+	struct limited l = { d, NULL };
+	AUTO(str) char *names = NULL;
+
+	oci_resources_map_disks(r, is_in_vm, &l);
+	if (l.unknown) {
+		names = strv_join(l.unknown, " ");
+		log_warn("limits of block I/O are left out: these disks of the node are not given "
+			 "to the container",
+			 LOG_S("devices", names));
+	}
+	strv_free(l.unknown);
+}
+
 /* --- file systems --- */
+
+/* Of a file system: how the agent learns the number of its disk on the host. */
+static void note_number(struct device *d)
+{
+	struct stat st;
+
+	if (stat(d->host, &st) < 0 || !S_ISBLK(st.st_mode))
+		return;
+	d->number = st.st_rdev;
+	d->host_number = str_fmt("kata.host_device=%u:%u", major(d->number), minor(d->number));
+}
 
 /* True for the file systems of our guest's kernel. */
 static bool guest_has(const char *fstype)
@@ -178,6 +229,7 @@ void devices_add_mount(struct devices *d, const struct device_mount *m)
 		if (!str_eq(*option, "loop"))
 			strv_push(&new.options, *option);
 	}
+	note_number(&new);
 	vec_push(&d->list, new);
 }
 
@@ -201,6 +253,7 @@ static void add_volume(struct devices *d, const char *path, struct volume *v)
 	new.group.group_change_policy = v->on_mismatch_only
 						? TYPES__FSGROUP_CHANGE_POLICY__OnRootMismatch
 						: TYPES__FSGROUP_CHANGE_POLICY__Always;
+	note_number(&new);
 	vec_push(&d->list, new);
 }
 
@@ -263,6 +316,8 @@ static void describe(struct device *d)
 	d->storage.options = d->options;
 	d->storage.n_options = strv_len(d->options);
 	d->storage.fs_group = d->has_group ? &d->group : NULL;
+	d->storage.driver_options = &d->host_number;
+	d->storage.n_driver_options = d->host_number ? 1 : 0;
 }
 
 void devices_describe(struct devices *d, const struct storages *others,

@@ -28,17 +28,21 @@
 #include "sandbox/vm.h"
 #include "share/storage.h"
 
+#include <sys/types.h>
+
 /* Where the guest mounts direct-assigned volumes. */
 #define DEVICES_VOLUME_DIR "/run/kata-containers/sandbox/storage"
 
 struct device {
 	char *host; /* a block device, or an image file */
 	bool readonly;
+	dev_t number;      /* 0: it is an image file */
 	struct disk *disk; /* NULL: not plugged in */
 	char *node;        /* of a device: its path in the container; NULL for a file system */
 	/* Of a file system: where the guest mounts it, and how. */
 	char *mount_point, *fstype, **options;
-	char *volume; /* path of the direct-assigned volume (device/volume.h), or NULL */
+	char *host_number; /* driver option of its storage (docs/protocol/agent.md), or NULL */
+	char *volume;      /* path of the direct-assigned volume (device/volume.h), or NULL */
 	bool has_group;
 	Grpc__FSGroup group;
 	Grpc__Device device;
@@ -67,6 +71,10 @@ MUST_CHECK int devices_find(struct devices *d, const struct oci_spec *spec, stru
 /* Removes the devices in left_out from the guest's specification: in the guest the same numbers may
  * be another container's disks. */
 void devices_leave_out(const struct devices *d, struct oci_spec *guest);
+
+/* Removes limits of block I/O for disks that the list does not have, with a warning: in the guest
+ * their numbers mean other disks, or none. The agent replaces the numbers of those that stay. */
+void devices_limit(const struct devices *d, struct oci_resources *r);
 
 struct device_mount {
 	const char *source, *fstype;

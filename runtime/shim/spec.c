@@ -237,12 +237,13 @@ static void drop_namespaces(struct oci_linux *l)
 	l->n_namespaces = kept;
 }
 
-static void drop_resources(struct oci_resources *r)
+static void drop_resources(const struct container *c, struct oci_resources *r)
 {
 	/* CPUs and NUMA nodes have other numbers in the guest. Device rules stay: the guest's
 	 * devices have the host's numbers, and without rules a container could make any node. */
 	str_set(&r->cpu.cpus, NULL);
 	str_set(&r->cpu.mems, NULL);
+	devices_limit(&c->devices, r);
 }
 
 /* The path of the container's cgroup in the guest: of systemd's "slice:prefix:name" the last
@@ -341,7 +342,7 @@ int spec_for_guest(const struct container *c, struct guest *g, struct err *err)
 	drop_annotations(spec);
 	drop_namespaces(l);
 	if (l->resources)
-		drop_resources(l->resources);
+		drop_resources(c, l->resources);
 	guest_cgroup(l, c->id);
 	if (drop_labels(c, spec, err) < 0)
 		return -1;

@@ -126,6 +126,7 @@ static int update_guest(struct container *c, struct oci_resources *res, struct d
 	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	int result;
 
+	devices_limit(&c->devices, res);
 	update.container_id = c->id;
 	update.resources = oci_resources_to_message(res);
 	result = task_ask_agent(c->shim, "UpdateContainer", &update, deadline, err);

@@ -163,6 +163,42 @@ START_TEST(a_device_is_given_as_its_rules_say)
 }
 END_TEST
 
+/* The agent puts the guest's number into limits that have the host's. */
+START_TEST(the_agent_learns_the_number_of_a_file_systems_disk)
+{
+	Grpc__CreateContainerRequest request = GRPC__CREATE_CONTAINER_REQUEST__INIT;
+	char *loop_option[] = { (char *)"loop", NULL };
+	const struct storages none = STORAGES_INIT;
+	struct device_mount m = { .fstype = "ext4", .mount_point = "/root" };
+	struct devices d = DEVICES_INIT;
+	AUTO(str) char *number = NULL;
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	attach(false);
+	if (!path) {
+		(void)puts("skipped: no loop device can be made here");
+		return;
+	}
+	ck_assert(stat(path, &st) == 0);
+	m.source = path;
+	devices_add_mount(&d, &m);
+	ck_assert_int_eq(devices_plug(&d, NULL, deadline_in(1000), &err), 0);
+	devices_describe(&d, &none, &request);
+	ck_assert_uint_eq(request.n_storages, 1);
+	ck_assert_uint_eq(request.storages[0]->n_driver_options, 1);
+	number = str_fmt("kata.host_device=%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	ck_assert_str_eq(request.storages[0]->driver_options[0], number);
+	devices_unplug(&d, NULL);
+	m.source = image; /* has no number on the host */
+	m.options = loop_option;
+	devices_add_mount(&d, &m);
+	ck_assert_ptr_null(d.list.v[1].host_number);
+	devices_release(&d);
+	detach();
+}
+END_TEST
+
 START_TEST(a_missing_device_is_named)
 {
 	static const char text[] = "{\"ociVersion\":\"1.0.2\",\"linux\":{\"devices\":[{\"path\":"
@@ -186,6 +222,7 @@ int main(void)
 	TCase *tc = tcase_create("devices");
 
 	tcase_add_loop_test(tc, a_device_is_given_as_its_rules_say, 0, (int)ARRAY_LEN(cases));
+	tcase_add_test(tc, the_agent_learns_the_number_of_a_file_systems_disk);
 	tcase_add_test(tc, a_missing_device_is_named);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

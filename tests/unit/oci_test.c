@@ -149,6 +149,48 @@ START_TEST(parts_are_freed_alone)
 END_TEST
 
 /* containerd may add megabytes of annotations. */
+/* Adds 100 to the minor number; removes limits of disks whose major number is 9. */
+static bool shift(void *arg, int64_t *major, int64_t *minor)
+{
+	++*(unsigned *)arg;
+	*minor += 100;
+	return *major != 9;
+}
+
+static const char shifted_from[] =
+	"{\"blockIO\":{\"weight\":10,\"weightDevice\":[{\"major\":8,\"minor\":1,\"weight\":20},"
+	"{\"major\":9,\"minor\":1,\"weight\":30}],"
+	"\"throttleReadBpsDevice\":[{\"major\":9,\"minor\":2,\"rate\":1}],"
+	"\"throttleWriteBpsDevice\":[{\"major\":8,\"minor\":3,\"rate\":2}],"
+	"\"throttleReadIOPSDevice\":[{\"major\":9,\"minor\":4,\"rate\":3},"
+	"{\"major\":8,\"minor\":4,\"rate\":4}],"
+	"\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":5,\"rate\":5}]},"
+	"\"unified\":{\"io.max\":\"8:6 rbps=1\\n9:6 rbps=2\\n8:7\",\"io.latency\":\"9:8 target=1\","
+	"\"io.weight\":\"default 70\\n9:9 10\",\"memory.high\":\"9:1 2\"}}";
+static const char shifted_to[] =
+	"{\"blockIO\":{\"weight\":10,\"weightDevice\":[{\"major\":8,\"minor\":101,\"weight\":20}],"
+	"\"throttleWriteBpsDevice\":[{\"major\":8,\"minor\":103,\"rate\":2}],"
+	"\"throttleReadIOPSDevice\":[{\"major\":8,\"minor\":104,\"rate\":4}],"
+	"\"throttleWriteIOPSDevice\":[{\"major\":8,\"minor\":105,\"rate\":5}]},"
+	"\"unified\":{\"io.max\":\"8:106 rbps=1\\n8:107\",\"io.weight\":\"default 70\","
+	"\"memory.high\":\"9:1 2\"}}";
+
+START_TEST(disks_in_limits_are_mapped)
+{
+	AUTO(oci_resources) struct oci_resources *r = NULL;
+	struct err err = ERR_INIT;
+	AUTO(str) char *text = NULL;
+	unsigned calls = 0;
+
+	r = oci_resources_parse(shifted_from, strlen(shifted_from), "resources", &err);
+	ck_assert_msg(r != NULL, "%s", err.msg);
+	oci_resources_map_disks(r, shift, &calls);
+	ck_assert_uint_eq(calls, 12);
+	text = oci_resources_format(r);
+	ck_assert_str_eq(text, shifted_to);
+}
+END_TEST
+
 START_TEST(documents_have_16_mib)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OCI_DOCUMENT_MAX + 1);
@@ -341,6 +383,7 @@ int main(void)
 	tcase_add_test(tc, a_pack_has_a_limit);
 	tcase_add_test(tc, a_copy_is_complete_and_shares_nothing);
 	tcase_add_test(tc, parts_are_freed_alone);
+	tcase_add_test(tc, disks_in_limits_are_mapped);
 	tcase_add_test(tc, documents_have_16_mib);
 	tcase_add_loop_test(tc, any_number_of_a_device_rule_is_not_0, 0, (int)ARRAY_LEN(rules));
 	tcase_add_loop_test(tc, a_umask_of_0_is_not_absent, 0, (int)ARRAY_LEN(users));

@@ -19,6 +19,6 @@ $(eval $(call unit_test,shim_kind_test,tests/unit/shim_kind_test.c runtime/shim/
 $(eval $(call unit_test,shim_ends_test,tests/unit/shim_ends_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_exec_test,tests/unit/shim_exec_test.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_race_test,tests/unit/shim_race_test.c $(SHIM_LAB),mount base))
-$(eval $(call unit_test,shim_spec_test,tests/unit/shim_spec_test.c $(SHIM_LAB),mount base))
+$(eval $(call unit_test,shim_spec_test,tests/unit/shim_spec_test.c runtime/device/loop.c $(SHIM_LAB),mount base))
 $(eval $(call unit_test,shim_vsock_test,tests/unit/shim_vsock_test.c tests/unit/vsock_lab.c $(SHIM_LAB),mount base))
 $(BUILD)/tests/shim_ends_test $(BUILD)/tests/shim_exec_test $(BUILD)/tests/shim_race_test $(BUILD)/tests/shim_mounts_test $(BUILD)/tests/shim_spec_test $(BUILD)/tests/shim_vsock_test $(BUILD)/tests/shim_test $(BUILD)/tests/shim_hostile_test: | $(BUILD)/tools/fake-vm $(BUILD)/bin/containerd-shim-kata-v2

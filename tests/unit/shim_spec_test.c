@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "device/loop.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -120,11 +121,144 @@ START_TEST(a_label_that_no_process_gets_is_logged)
 }
 END_TEST
 
+/* --- block I/O --- */
+
+static int loop = -1;
+static char *loop_path;
+static dev_t loop_number;
+
+/* Attaches an image to a loop device, as the block device of a container. */
+static void attach(void)
+{
+	AUTO(fd) int image = open(DIR "/image", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct err err = ERR_INIT;
+	struct stat st;
+
+	ck_assert(image >= 0 && ftruncate(image, 1 << 20) == 0);
+	loop = loop_attach(DIR "/image", false, &loop_path, &err);
+	ck_assert_msg(loop >= 0, "%s", err.msg);
+	ck_assert(stat(loop_path, &st) == 0);
+	loop_number = st.st_rdev;
+}
+
+static void detach(void)
+{
+	fd_close(&loop); /* it lets go of the file then */
+	free(STEAL(loop_path, NULL));
+}
+
+/* Resources with limits of the loop device and of a disk that the container does not have. */
+static char *limits(unsigned rate)
+{
+	unsigned major = major(loop_number), minor = minor(loop_number);
+
+	return str_fmt("{\"blockIO\":{\"weight\":500,\"weightDevice\":[{\"major\":259,\"minor\":77,"
+		       "\"weight\":300},{\"major\":%u,\"minor\":%u,\"weight\":200}],"
+		       "\"throttleReadBpsDevice\":[{\"major\":259,\"minor\":77,\"rate\":1},"
+		       "{\"major\":%u,\"minor\":%u,\"rate\":%u}],"
+		       "\"throttleWriteIOPSDevice\":[{\"major\":259,\"minor\":77,\"rate\":1}]},"
+		       "\"unified\":{\"io.max\":\"259:77 rbps=1\\n%u:%u wbps=%u\","
+		       "\"io.latency\":\"259:77 target=1\",\"io.weight\":\"default 70\"}}",
+		       major, minor, major, minor, rate, major, minor, rate);
+}
+
+static unsigned count(const void *data, size_t len, unsigned field)
+{
+	struct wire_value ignored;
+	unsigned n = 0;
+
+	while (wire_find(data, len, field, n, &ignored))
+		n++;
+	return n;
+}
+
+/* The value of a file of cgroup v2 in the agent's LinuxResources; "" if it is not there. The caller
+ * frees it. */
+static char *unified(struct wire_value r, const char *file)
+{
+	struct wire_value pair;
+
+	for (unsigned i = 0; wire_find(r.data, r.len, 20001, i, &pair); i++) {
+		AUTO(str) char *name = wire_get_text(pair.data, pair.len, WIRE_PATH(1));
+
+		if (str_eq(name, file))
+			return wire_get_text(pair.data, pair.len, WIRE_PATH(2));
+	}
+	return xstrdup("");
+}
+
+/* The agent's LinuxResources have the limits of the loop device only. */
+static void check_limits(struct wire_value r, unsigned rate)
+{
+	AUTO(str) char *max = unified(r, "io.max"), *latency = unified(r, "io.latency");
+	AUTO(str) char *weight = unified(r, "io.weight"), *expect = NULL;
+	struct wire_value io, list;
+
+	ck_assert(wire_find(r.data, r.len, 5, 0, &io));
+	ck_assert_uint_eq(wire_get_number(io.data, io.len, WIRE_PATH(1)), 500);
+	ck_assert_uint_eq(count(io.data, io.len, 3), 1);
+	ck_assert(wire_find(io.data, io.len, 4, 0, &list));
+	ck_assert_uint_eq(count(io.data, io.len, 4), 1);
+	ck_assert_uint_eq(wire_get_number(list.data, list.len, WIRE_PATH(1)), major(loop_number));
+	ck_assert_uint_eq(wire_get_number(list.data, list.len, WIRE_PATH(2)), minor(loop_number));
+	ck_assert_uint_eq(wire_get_number(list.data, list.len, WIRE_PATH(3)), rate);
+	ck_assert_uint_eq(count(io.data, io.len, 7), 0);
+	expect = str_fmt("%u:%u wbps=%u", major(loop_number), minor(loop_number), rate);
+	ck_assert_str_eq(max, expect);
+	ck_assert_str_eq(latency, "");
+	ck_assert_str_eq(weight, "default 70");
+}
+
+static void update_to(unsigned rate)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(8192);
+	AUTO(str) char *json = limits(rate);
+
+	wire_text(&payload, 1, "c");
+	shim_add_any(&payload, 2, json);
+	shim_must(shim_ask("Update", &payload, 0), "Update");
+}
+
+/* Numbers of disks are the host's: in the guest they would mean another disk, or none. */
+START_TEST(limits_of_disks_that_the_container_does_not_have_are_left_out)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	AUTO(str) char *resources = NULL, *members = NULL;
+	struct err err = ERR_INIT;
+	struct wire_value v;
+
+	shim_start("good", SHARE_9P);
+	attach();
+	resources = limits(4096);
+	members = str_fmt(",\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":%u,"
+			  "\"minor\":%u}],\"resources\":%s",
+			  major(loop_number), minor(loop_number), resources);
+	shim_write_spec("", "", members);
+	shim_must(shim_create(), "Create");
+	ck_assert_uint_eq(times_logged("limits of block I/O are left out"), 1);
+	update_to(8192);
+	ck_assert_uint_eq(times_logged("devices=259:77"), 2);
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
+	v = shim_recorded(&log, "grpc.AgentService", "CreateContainer");
+	ck_assert(wire_find(v.data, v.len, 6, 0, &v)); /* OCI */
+	ck_assert(wire_find(v.data, v.len, 8, 0, &v)); /* Linux */
+	ck_assert(wire_find(v.data, v.len, 4, 0, &v)); /* Resources */
+	check_limits(v, 4096);
+	v = shim_recorded(&log, "grpc.AgentService", "UpdateContainer");
+	ck_assert(wire_find(v.data, v.len, 2, 0, &v));
+	check_limits(v, 8192);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	detach();
+	shim_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
 	tcase_add_loop_test(t, only_the_default_profile_of_an_engine_is_left_out, 0,
 			    ARRAY_LEN(profiles));
 	tcase_add_loop_test(t, a_label_that_no_process_gets_is_logged, 0, ARRAY_LEN(labels));
+	tcase_add_test(t, limits_of_disks_that_the_container_does_not_have_are_left_out);
 }
 
 int main(void)

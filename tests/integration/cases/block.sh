@@ -27,13 +27,13 @@ image_disk() { # FSTYPE
 	esac
 }
 
-# Runs a shell script in a container on that root file system and prints its output.
+# Runs a shell script in a container on that root file system and prints its output. LINUX: further members of "linux".
 on_root() { # SCRIPT TYPE SOURCE [OPTION...]
 	local id bundle status=0
 	id=$(lab_id)
 	bundle=$LAB/bundle-$id
 	mkdir -p "$bundle"
-	lab_spec "$bundle/config.json" "[\"sh\",\"-c\",\"$1\"]"
+	lab_spec "$bundle/config.json" "[\"sh\",\"-c\",\"$1\"]" "${LINUX:-}"
 	sed -i "s|\"path\":\"$LAB/image\"|\"path\":\"rootfs\"|" "$bundle/config.json"
 	: >"$bundle/out"
 	shift
@@ -73,6 +73,25 @@ test_device_is_refused_with_the_remedy() {
 	has "the error" "$said" "disk $LOOP: the machine microvm"
 	has "the remedy" "$said" '; set machine_type = "q35" in '
 	loop_gone "$file"
+}
+
+# The limit of a disk has the host's number; in the guest the disk has another. A limit of a disk that the container does
+# not have is left out.
+test_block_io_limits_follow_the_disks() {
+	local said limits number file=$LAB/disk
+	loop_device "$file" 4
+	number=$(lsblk --nodeps --noheadings --output MAJ:MIN "$LOOP" | tr -d ' ')
+	limits="\"major\":${number%:*},\"minor\":${number#*:}"
+	image_disk ext4
+	# shellcheck disable=SC2016 # for the guest's shell
+	said=$(LINUX=",\"devices\":[{\"path\":\"/dev/limited\",\"type\":\"b\",$limits}],\"resources\":{\"blockIO\":{
+		\"throttleReadBpsDevice\":[{$limits,\"rate\":123456},{\"major\":259,\"minor\":77,\"rate\":1}],
+		\"throttleWriteIOPSDevice\":[{\"major\":259,\"minor\":77,\"rate\":1}]},
+		\"unified\":{\"io.max\":\"$number wbps=654321\\n259:77 rbps=1\"}}" \
+		on_root 'mkdir /g; mount -t cgroup2 none /g; echo limits $(cat /g/io.max); stat -c disk,%Hr:%Lr /dev/limited' ext4 "$DISK" loop)
+	has "the limit of the disk" "$said" "^limits $(sed -n 's/^disk,//p' <<<"$said") rbps=123456 wbps=654321 riops=max wiops=max\$"
+	loop_gone "$file"
+	rm "$DISK"
 }
 
 # The guest mounts the file system of an image file, without a loop device on the host.
