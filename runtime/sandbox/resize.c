@@ -8,29 +8,53 @@
 #include "sandbox/sandbox.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 
-/* Waits until no other flow resizes the VM. */
-static int begin(struct sandbox *s, struct deadline deadline, struct err *err)
-{
-	bool mine;
+#include <stdlib.h>
 
-	(void)pthread_mutex_lock(&s->size.lock);
+/* --- one flow at a time --- */
+
+/* With the lock held: waits until no other flow resizes the VM. */
+static int begin_locked(struct sandbox *s, struct deadline deadline, struct err *err)
+{
 	while (s->size.busy && cond_wait_until(&s->size.changed, &s->size.lock, deadline))
 		;
-	mine = !s->size.busy;
+	if (s->size.busy)
+		return err_set(err, E_TIMEOUT, "the VM is still being resized");
 	s->size.busy = true;
-	(void)pthread_mutex_unlock(&s->size.lock);
-	return mine ? 0 : err_set(err, E_TIMEOUT, "the VM is still being resized");
+	return 0;
 }
 
-static void end(struct sandbox *s)
+static int begin(struct sandbox *s, struct deadline deadline, struct err *err)
 {
+	int result;
+
 	(void)pthread_mutex_lock(&s->size.lock);
-	s->size.busy = false;
-	(void)pthread_cond_signal(&s->size.changed);
+	result = begin_locked(s, deadline, err);
 	(void)pthread_mutex_unlock(&s->size.lock);
+	return result;
 }
+
+/* As begin(). If that fails, the flow that resizes the VM gets the limits; they are set in any case,
+ * since those of a removed container would otherwise count for the rest of the pod's life. */
+static int begin_or_leave(struct sandbox *s, const char *id, const struct limits *l,
+			  struct deadline deadline, struct err *err)
+{
+	struct late_limits late = { NULL, !l, l ? *l : (struct limits){ 0 } };
+	int result;
+
+	(void)pthread_mutex_lock(&s->size.lock);
+	result = begin_locked(s, deadline, err);
+	if (result < 0) {
+		late.id = id ? xstrdup(id) : NULL;
+		vec_push(&s->size.late, late);
+	}
+	(void)pthread_mutex_unlock(&s->size.lock);
+	return result;
+}
+
+/* --- resizing --- */
 
 /* Why the VM cannot be resized, or NULL. */
 static const char *fixed(const struct sandbox *s)
@@ -113,6 +137,44 @@ static int admit(struct sandbox *s, const char *id, const struct oci_resources *
 	return -1;
 }
 
+/* The VM gives back the memory that the limits do not need. */
+static void shrink(struct sandbox *s, struct deadline deadline)
+{
+	struct vmm_size to = sizing_now(&s->size.sizing);
+	struct err err = ERR_INIT;
+
+	to.vcpus = s->size.now.vcpus; /* processors are never unplugged */
+	if (to.memory_mib < s->size.now.memory_mib && resize(s, &to, deadline, &err) < 0)
+		log_err(LOG_WARN, &err, "the VM keeps what a container does not need");
+}
+
+/* With the lock held: sets the limits that others have left. False if there are none. */
+static bool take_late(struct sandbox *s)
+{
+	bool any = s->size.late.n != 0;
+
+	vec_each(struct late_limits, late, &s->size.late) {
+		put(s, late->id, late->removed ? NULL : &late->limits);
+		free(late->id);
+	}
+	vec_release(&s->size.late);
+	return any;
+}
+
+/* Ends what begin() began, and does what flows have left that could not wait for it. */
+static void end(struct sandbox *s, struct deadline deadline)
+{
+	(void)pthread_mutex_lock(&s->size.lock);
+	while (take_late(s)) {
+		(void)pthread_mutex_unlock(&s->size.lock);
+		shrink(s, deadline);
+		(void)pthread_mutex_lock(&s->size.lock);
+	}
+	s->size.busy = false;
+	(void)pthread_cond_signal(&s->size.changed);
+	(void)pthread_mutex_unlock(&s->size.lock);
+}
+
 int sandbox_grow(struct sandbox *s, const char *id, const struct oci_resources *r, bool must,
 		 struct limits_change *change, struct deadline deadline, struct err *err)
 {
@@ -121,7 +183,7 @@ int sandbox_grow(struct sandbox *s, const char *id, const struct oci_resources *
 	if (begin(s, deadline, err) < 0)
 		return -1;
 	result = admit(s, id, r, must, change, deadline, err);
-	end(s);
+	end(s, deadline);
 	return result;
 }
 
@@ -129,18 +191,14 @@ void sandbox_settle(struct sandbox *s, const char *id, const struct limits *l,
 		    struct deadline deadline)
 {
 	struct err err = ERR_INIT;
-	struct vmm_size to;
 
 	if (vm_is_dead(s->vm))
 		return;
-	if (begin(s, deadline, &err) < 0) {
-		log_err(LOG_WARN, &err, "the VM keeps what a container does not need");
+	if (begin_or_leave(s, id, l, deadline, &err) < 0) {
+		log_err(LOG_WARN, &err, "the VM keeps what a container does not need for longer");
 		return;
 	}
 	put(s, id, l);
-	to = sizing_now(&s->size.sizing);
-	to.vcpus = s->size.now.vcpus; /* processors are never unplugged */
-	if (to.memory_mib < s->size.now.memory_mib && resize(s, &to, deadline, &err) < 0)
-		log_err(LOG_WARN, &err, "the VM keeps what a container does not need");
-	end(s);
+	shrink(s, deadline);
+	end(s, deadline);
 }

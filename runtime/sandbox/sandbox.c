@@ -31,6 +31,9 @@ static void release(struct sandbox *s)
 	network_release(&s->network);
 	share_release(&s->share);
 	sizing_release(&s->size.sizing);
+	vec_each(struct late_limits, late, &s->size.late)
+		free(late->id);
+	vec_release(&s->size.late);
 	(void)pthread_mutex_destroy(&s->size.lock);
 	(void)pthread_cond_destroy(&s->size.changed);
 	(void)pthread_mutex_destroy(&s->disconnecting);

@@ -39,6 +39,12 @@ struct ports;
 struct record;
 struct host_cgroup;
 
+struct late_limits {
+	char *id;     /* NULL: of the pod */
+	bool removed; /* the container was */
+	struct limits limits;
+};
+
 struct sandbox {
 	struct loop *loop;
 	const struct runtime_config *config;
@@ -56,6 +62,9 @@ struct sandbox {
 		pthread_mutex_t lock; /* guards what follows */
 		pthread_cond_t changed;
 		bool busy; /* a flow resizes the VM, and is the only one to use sizing and now */
+		/* Limits that a sandbox_settle() could not set, since busy did not end in time.
+		 * The flow that is busy sets them when it has done. */
+		VEC(struct late_limits) late;
 		struct sizing sizing;
 		struct vmm_size now, most; /* what the VM has, and can have; most is constant */
 	} size;
@@ -123,7 +132,8 @@ MUST_CHECK int sandbox_grow(struct sandbox *s, const char *id, const struct oci_
 			    bool must, struct limits_change *change, struct deadline deadline,
 			    struct err *err);
 /* Sets the limits that the guest has applied, or removes those of a container that was removed (l
- * NULL). The VM then gives back memory that it does not need; a failure is logged. */
+ * NULL). The VM then gives back memory that it does not need; a failure is logged. If the VM is still
+ * being resized at the deadline, the flow that resizes it does all that when it has done. */
 void sandbox_settle(struct sandbox *s, const char *id, const struct limits *l,
 		    struct deadline deadline);
 
