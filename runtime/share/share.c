@@ -89,7 +89,8 @@ static int make_target(const char *target, bool directory, struct err *err)
 	return fd < 0 ? err_sys(err, "make file %s", target) : 0;
 }
 
-/* Binds a file or directory of the host to name below the shared directory. */
+/* Binds a file or directory of the host to name below the shared directory. On failure nothing is
+ * left there: the pod stays, and its next container may fail in the same way. */
 static int share_at(const struct share *s, int source, const char *name,
 		    const struct share_how *how, struct err *err)
 {
@@ -100,7 +101,10 @@ static int share_at(const struct share *s, int source, const char *name,
 		return err_sys(err, "look at it");
 	if (make_target(target, S_ISDIR(st.st_mode), err) < 0)
 		return -1;
-	return bind(source, target, how, err);
+	if (bind(source, target, how, err) == 0)
+		return 0;
+	(void)unlinkat(AT_FDCWD, target, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
+	return -1;
 }
 
 /* *out: another file system is mounted below the directory. */

@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "mount/mount.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -85,6 +86,8 @@ static void shared_host(void)
 	make_disk(HOST "/sub/deep");
 	make_disk(HOST "/root");
 	make_disk(HOST "/root/below");
+	make_disk(HOST "/unbindable");
+	ck_assert(mount(NULL, HOST "/unbindable", NULL, MS_UNBINDABLE, NULL) == 0);
 	make_file(HOST "/file");
 	make_file(HOST "/bound");
 	ck_assert(mkdir(HOST "/later", 0755) == 0);
@@ -184,6 +187,8 @@ static const struct row {
 	{ HOST "/bound", "\"rbind\",\"ro\"", "/l", ABSENT, ABSENT, ABSENT, true, false },
 };
 
+static const char *annotations = ""; /* of the specification, with a comma after it */
+
 static void write_spec(const struct row *list_of, size_t n)
 {
 	AUTO(strv) char **mounts = NULL;
@@ -196,9 +201,10 @@ static void write_spec(const struct row *list_of, size_t n)
 			   list_of[i].source, list_of[i].destination, list_of[i].options);
 	list = strv_join(mounts, ",");
 	text = str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
-		       "\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},"
-		       "\"mounts\":[%s],\"linux\":{\"namespaces\":[{\"type\":\"mount\"}]}}",
-		       list);
+		       "\"user\":{\"uid\":0,\"gid\":0}},\"root\":{\"path\":\"rootfs\"},%s"
+		       "\"mounts\":[%s],\"linux\":{\"namespaces\":[{\"type\":\"mount\"},"
+		       "{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"network\"}]}}",
+		       annotations, list);
 	shim_write(BUNDLE "/config.json", text);
 }
 
@@ -359,6 +365,50 @@ START_TEST(a_mount_that_spreads_to_the_host_is_refused)
 }
 END_TEST
 
+/* The number of mount points of volumes in the share. */
+static unsigned volumes(void)
+{
+	struct dirent **found = NULL;
+	unsigned count = 0;
+	int n = scandir(SHARE, &found, NULL, NULL);
+
+	ck_assert_int_ge(n, 0);
+	for (int i = 0; i < n; i++) {
+		count += str_starts(found[i]->d_name, "mount-");
+		free(found[i]);
+	}
+	free(found);
+	return count;
+}
+
+/* Kubernetes creates a container of a pod again and again: each time with other volumes, maybe. */
+START_TEST(a_volume_that_cannot_be_shared_leaves_nothing_in_the_pod)
+{
+	static const struct row bad = {
+		HOST "/unbindable", "\"bind\"", "/vol", ABSENT, ABSENT, ABSENT, false, false
+	};
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+	struct tables before;
+
+	begin("good", &before);
+	annotations = "\"annotations\":{\"io.kubernetes.cri.container-type\":\"sandbox\","
+		      "\"io.kubernetes.cri.sandbox-id\":\"c\"},";
+	write_spec(rows, 1);
+	shim_must(create(), "Create");
+	ck_assert_uint_eq(volumes(), 1);
+	annotations = "\"annotations\":{\"io.kubernetes.cri.container-type\":\"container\","
+		      "\"io.kubernetes.cri.sandbox-id\":\"c\"},";
+	write_spec(&bad, 1);
+	wire_text(&payload, 1, "d");
+	wire_text(&payload, 2, BUNDLE);
+	for (int i = 0; i < 3; i++)
+		shim_must_fail(shim_ask("Create", &payload, 0), "share " HOST "/unbindable");
+	ck_assert_uint_eq(volumes(), 1);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	end(&before, false);
+}
+END_TEST
+
 /* Waits for a path that a shim makes. */
 static void await_path(const char *path)
 {
@@ -395,6 +445,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_deleted_container_changes_no_mount);
 	tcase_add_test(t, a_failed_create_changes_no_mount);
+	tcase_add_test(t, a_volume_that_cannot_be_shared_leaves_nothing_in_the_pod);
 	tcase_add_loop_test(t, a_mount_that_spreads_to_the_host_is_refused, 0, 2);
 	tcase_add_loop_test(t, a_killed_shim_leaves_the_mounts_of_the_host, 0, 2);
 }
