@@ -178,6 +178,7 @@ static const struct key keys[] = {
 	FIXED_BOOL(A, "debug_console_enabled", "false", NO_CONSOLE),
 	INT_KEY(A, "dial_timeout", dial_timeout_s, 1, 3600, 30),
 	INT_KEY(A, "request_timeout", request_timeout_s, 1, 3600, 60),
+	INT_KEY(A, "health_timeout", health_timeout_s, 0, 86400, 90),
 
 	BOOL_KEY(R, "enable_debug", debug, false),
 	CHOICE_KEY(R, "internetworking_model", net_model, "tcfilter", "tcfilter|macvtap|none",

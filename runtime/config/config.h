@@ -102,6 +102,7 @@ struct runtime_config {
 	bool agent_debug;
 	char **kernel_modules;
 	int64_t dial_timeout_s, request_timeout_s;
+	int64_t health_timeout_s; /* 0: the agent is not checked while the VM runs */
 
 	/* [runtime] */
 	char *net_model; /* "tcfilter", "macvtap" or "none" */

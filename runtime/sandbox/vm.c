@@ -163,6 +163,18 @@ static void on_agent_gone(void *arg, const struct err *why)
 	die(v, err.code, err.msg);
 }
 
+static void on_agent_silent(void *arg)
+{
+	struct vm *v = arg;
+	AUTO(str)
+	char *why =
+		str_fmt("the agent has answered nothing for %lld seconds (health_timeout): the VM "
+			"is stopped, or its kernel hangs",
+			(long long)v->config->health_timeout_s);
+
+	die(v, E_TIMEOUT, why);
+}
+
 bool vm_is_dead(struct vm *v)
 {
 	bool dead;
@@ -323,9 +335,11 @@ int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
 
 	if (enter(v, "resize", err) < 0)
 		return -1;
+	health_excuse(&v->health, true);
 	result = v->vmm.ops->resize(&v->vmm, wanted, got, deadline, err);
 	if (result == 0 && (got->vcpus > v->vcpus || memory))
 		result = bring_online(v, got->vcpus - v->vcpus, memory, deadline, err);
+	health_excuse(&v->health, false);
 	leave(v);
 	return result;
 }
@@ -403,12 +417,23 @@ static void detach(void *arg)
 	(void)pthread_mutex_lock(&v->lock);
 	client = STEAL(v->client, NULL);
 	(void)pthread_mutex_unlock(&v->lock);
+	health_stop(&v->health);
 	watch_remove(STEAL(v->grace, NULL));
 	watch_remove(STEAL(v->watch, NULL));
 	watch_remove(STEAL(v->fs_watch, NULL));
 	lines_stop(&v->console);
 	lines_stop(&v->log);
 	ttrpc_client_free(client);
+}
+
+/* The agent has answered for the first time. */
+static void watch_health(void *arg)
+{
+	struct vm *v = arg;
+
+	if (v->client && v->config->health_timeout_s)
+		health_start(&v->health, v->loop, v->client,
+			     (uint64_t)v->config->health_timeout_s * 1000, on_agent_silent, v);
 }
 
 void vm_watch(struct vm *v)
@@ -427,8 +452,10 @@ int vm_connect(struct vm *v, struct deadline deadline, struct err *err)
 		loop_call(v->loop, attach_agent, v);
 		if (call_service(v, "grpc.Health", "Check", &request,
 				 &grpc__health_check_response__descriptor, deadline, NULL,
-				 err) == 0)
+				 err) == 0) {
+			loop_call(v->loop, watch_health, v);
 			return 0;
+		}
 	}
 	err_wrap(err, "the agent in the VM did not answer");
 	if (strstr(err->msg, "dm-verity device corrupted"))

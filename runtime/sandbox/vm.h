@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "device/disks.h"
 #include "loop/loop.h"
+#include "sandbox/health.h"
 #include "sandbox/lines.h"
 #include "share/share.h"
 #include "ttrpc/ttrpc.h"
@@ -45,7 +46,8 @@ struct vm {
 	struct ttrpc_client *client;    /* loop; NULL: not connected */
 	struct watch *watch, *fs_watch; /* loop */
 	struct lines console, log;      /* loop */
-	/* Called on the loop, once, when VM, virtiofsd or agent has ended; why names which. */
+	/* Called on the loop, once, when VM, virtiofsd or agent has ended, or the agent answers no
+	 * more; why names which. */
 	void (*on_dead)(void *arg, const struct err *why);
 	/* Called by vm_get() when QEMU and virtiofsd have been started, before it waits for them:
 	 * here the owner records their pids. */
@@ -55,7 +57,8 @@ struct vm {
 	 * VM has not ended when the timer expires, grace_why is reported. */
 	struct watch *grace;
 	const char *grace_why;
-	struct disks disks; /* those plugged in while the VM runs */
+	struct health health; /* loop; checks whether the agent answers, once it has */
+	struct disks disks;   /* those plugged in while the VM runs */
 
 	pthread_mutex_t lock; /* guards what follows, to why: written on the loop, read by flows */
 	pthread_cond_t changed;

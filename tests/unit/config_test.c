@@ -165,6 +165,7 @@ static const struct row {
 	{ A, "debug_console_enabled", "false", "true", NOWHERE },
 	{ A, "dial_timeout", "7", "0", AT(dial_timeout_s) },
 	{ A, "request_timeout", "8", "0", AT(request_timeout_s) },
+	{ A, "health_timeout", "0", "-1", AT(health_timeout_s) },
 	{ R, "enable_debug", "true", NULL, AT(debug) },
 	{ R, "internetworking_model", "\"macvtap\"", "\"l3forwarding\"", AT(net_model) },
 	{ R, "disable_guest_seccomp", "true", NULL, AT(guest_seccomp_off) },

@@ -373,6 +373,8 @@ static void write_back(void)
 
 static void serve(uint32_t stream, const char *method)
 {
+	if (plays("silent-after-start") && running)
+		return;
 	if (plays("pod") && serve_pod(stream, method))
 		return;
 	if (str_eq(method, "Check")) {

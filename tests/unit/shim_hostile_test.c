@@ -171,6 +171,31 @@ START_TEST(the_end_of_the_connection_ends_the_container)
 }
 END_TEST
 
+/* The connection stays open: only the checks tell that the guest hangs, or that its VMM is stopped. */
+START_TEST(a_guest_that_falls_silent_ends_the_sandbox)
+{
+	shim_more_config = "[agent.kata]\nhealth_timeout = 2\n";
+	shim_start_container(_i == 0 ? "silent-after-start" : "good");
+	if (_i == 1)
+		ck_assert(kill((pid_t)shim_state(STATE_VMM), SIGSTOP) == 0);
+	ck_assert_uint_eq(shim_wait(), 255);
+	shim_await_event("/tasks/exit", 255);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_STOPPED);
+	shim_logged("the agent has answered nothing for 2 seconds (health_timeout)");
+	shim_delete_container();
+}
+END_TEST
+
+START_TEST(a_guest_that_answers_checks_runs_on)
+{
+	shim_more_config = "[agent.kata]\nhealth_timeout = 1\n";
+	shim_start_container("good");
+	(void)poll(NULL, 0, 2500);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
+}
+END_TEST
+
 START_TEST(answers_in_another_order_find_their_calls)
 {
 	shim_start_container("reorder");
@@ -325,6 +350,8 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_start_without_an_answer_fails_in_time);
 	tcase_add_test(t, the_end_of_the_vm_fails_a_start);
 	tcase_add_test(t, the_end_of_the_connection_ends_the_container);
+	tcase_add_loop_test(t, a_guest_that_falls_silent_ends_the_sandbox, 0, 2);
+	tcase_add_test(t, a_guest_that_answers_checks_runs_on);
 	tcase_add_test(t, answers_in_another_order_find_their_calls);
 	tcase_add_test(t, sigkill_ends_a_guest_that_takes_no_signals);
 	tcase_add_test(t, a_killed_process_that_stays_is_reported_as_ended);

@@ -479,6 +479,23 @@ void shim_start_container(const char *script)
 	shim_must(shim_ask_id("Start", 0), "Start");
 }
 
+size_t shim_times_logged(const char *text)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	size_t n = 0;
+
+	ck_assert_msg(file_read(AT_FDCWD, BUNDLE "/log", 1 << 20, &log, &err) == 0, "%s", err.msg);
+	for (const char *at = buf_cstr(&log); (at = strstr(at, text)); at++)
+		n++;
+	return n;
+}
+
+void shim_logged(const char *text)
+{
+	ck_assert_msg(shim_times_logged(text) > 0, "the log does not say '%s'", text);
+}
+
 void shim_output_is(const char *expect)
 {
 	AUTO(buf) struct buf text = BUF_INIT(4096);

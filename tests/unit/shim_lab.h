@@ -113,6 +113,9 @@ char **shim_threads(void);
 /* The payload of the first request of this method in log, the contents of VM_LOG; it points into
  * log. Fails if there is no such request. */
 struct wire_value shim_recorded(const struct buf *log, const char *service, const char *method);
+/* How often the text is in the shim's log. */
+size_t shim_times_logged(const char *text);
+void shim_logged(const char *text); /* fails if it is not there */
 void shim_output_is(const char *expect);
 /* Calls Shutdown. The shim must end, and nothing of it may be left. */
 void shim_finish(void);

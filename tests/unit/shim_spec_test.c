@@ -64,19 +64,6 @@ END_TEST
 
 /* --- SELinux --- */
 
-/* How often the text is in the shim's log. */
-static size_t times_logged(const char *text)
-{
-	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
-	struct err err = ERR_INIT;
-	size_t n = 0;
-
-	ck_assert_msg(file_read(AT_FDCWD, BUNDLE "/log", 1 << 20, &log, &err) == 0, "%s", err.msg);
-	for (const char *at = buf_cstr(&log); (at = strstr(at, text)); at++)
-		n++;
-	return n;
-}
-
 static void create_in_pod(const char *process, const char *linux_members)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
@@ -113,9 +100,9 @@ START_TEST(a_label_that_no_process_gets_is_logged)
 	shim_start("good", SHARE_9P);
 	shim_write_spec("sandbox", pod, "");
 	shim_must(shim_create(), "Create");
-	ck_assert_uint_eq(times_logged("SELinux label is left out"), 0);
+	ck_assert_uint_eq(shim_times_logged("SELinux label is left out"), 0);
 	create_in_pod(container, "");
-	ck_assert_uint_eq(times_logged("SELinux label is left out"), labels[_i].warnings);
+	ck_assert_uint_eq(shim_times_logged("SELinux label is left out"), labels[_i].warnings);
 	delete_from_pod();
 	shim_kill_and_finish();
 }
@@ -235,9 +222,9 @@ START_TEST(limits_of_disks_that_the_container_does_not_have_are_left_out)
 			  major(loop_number), minor(loop_number), resources);
 	shim_write_spec("", "", members);
 	shim_must(shim_create(), "Create");
-	ck_assert_uint_eq(times_logged("limits of block I/O are left out"), 1);
+	ck_assert_uint_eq(shim_times_logged("limits of block I/O are left out"), 1);
 	update_to(8192);
-	ck_assert_uint_eq(times_logged("devices=259:77"), 2);
+	ck_assert_uint_eq(shim_times_logged("devices=259:77"), 2);
 	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
 	v = shim_recorded(&log, "grpc.AgentService", "CreateContainer");
 	ck_assert(wire_find(v.data, v.len, 6, 0, &v)); /* OCI */

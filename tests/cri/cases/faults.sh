@@ -6,7 +6,7 @@
 # removed, nothing is left of it, and the next one starts.
 
 LONG+=(test_fault_{vm,share,shim}_killed_while_a_{pod,container}_begins
-	test_fault_{vm,share}_stands_still test_fault_vm_stands_still_while_a_pod_begins)
+	test_fault_{vm,share}_stands_still test_fault_vm_stands_still_for_long test_fault_vm_stands_still_while_a_pod_begins)
 
 # --- killed while a call is in progress ---
 
@@ -119,7 +119,9 @@ killed_while_it_runs() { # WHOM
 
 # --- stopped processes ---
 
-impatient() { configured '[agent.kata]' 'dial_timeout = 10' 'request_timeout = 10'; }
+impatient() { # [SECONDS that the agent may be silent; 0: for ever]
+	configured '[agent.kata]' 'dial_timeout = 10' 'request_timeout = 10' "health_timeout = ${1:-0}"
+}
 
 # The VM is stopped: requests to it end, and the pod can be stopped.
 test_fault_vm_stands_still() {
@@ -133,6 +135,29 @@ test_fault_vm_stands_still() {
 	cri --timeout 200 StopPodSandbox "{\"pod_sandbox_id\":\"$pod\"}" >/dev/null
 	expect "state of the container" "$(of_container "$id" state)" CONTAINER_EXITED
 	pod_remove "$pod"
+	next_pod
+}
+
+# Nobody asks for anything. The shim notices that the agent does not answer, and the pod ends as if its VM had died.
+test_fault_vm_stands_still_for_long() {
+	local pod id other from
+	[ "$HANDLER" = kata ] || return 0
+	impatient 20
+	pod=$(pod still)
+	id=$(started "$pod" c1 'sleep 1000')
+	from=$(($(wc -l <"$LAB/containerd.log") + 1))
+	kill -STOP "$(vmms)"
+	other=$(pod other)
+	ended "$id"
+	expect "exit code" "$(of_container "$id" exit_code)" 255
+	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
+	has "the reason" "$(tail -n +"$from" "$LAB/containerd.log")" \
+		'the agent has answered nothing for 20 seconds (health_timeout): the VM is stopped, or its kernel hangs'
+	refused . in_container "$id" true
+	pod_gone "$pod"
+	sleep 25 # more than the silence that is allowed
+	expect "another pod" "$(of_pod "$other" state)" SANDBOX_READY
+	pod_gone "$other"
 	next_pod
 }
 
