@@ -563,7 +563,7 @@ static int check(const struct runtime_config *c, struct err *err)
 		return -1;
 	if (!str_empty(c->firmware) && check_file(c, "firmware", c->firmware, R_OK, err) < 0)
 		return -1;
-	if (!str_eq(c->shared_fs, "virtio-9p") &&
+	if (!str_eq(c->shared_fs, "virtio-9p") && !str_eq(c->shared_fs, "none") &&
 	    check_file(c, "virtio_fs_daemon", c->virtiofsd, X_OK, err) < 0)
 		return err_hint(err, "or set shared_fs = \"virtio-9p\"");
 	if (check_kernel_params(c, err) < 0)

@@ -259,7 +259,12 @@ static void on_wait_answer(void *arg, const void *reply, const struct err *err)
 	struct process *p = arg;
 
 	forget_overdue(p);
-	end_with(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
+	/* E_GONE: the connection has ended. Why is known in a moment (on_dead), and then all
+	 * processes end; to stop the VM now would hide the reason. Or it is being stopped. */
+	if (err && err->code == E_GONE)
+		process_unref(p);
+	else
+		end_with(p, err ? PROCESS_LOST : (uint32_t)r->status & 0xff);
 }
 
 /* --- a process that does not end --- */

@@ -2,7 +2,8 @@
 /*
  * Plays QEMU and its guest: takes QEMU's command line, uses the fds in it, and answers as QMP,
  * console and agent. The environment variable FAKE_VM is the name of a script, which says how it
- * misbehaves; "good" does not. Requests to the agent are appended to the file FAKE_VM_LOG, each
+ * misbehaves; "good" does not. "die-at:METHOD:N" and "close-at:METHOD:N" play "pod" until the agent
+ * gets its Nth request of that method: then the VM exits, or closes the agent's connection. Requests to the agent are appended to the file FAKE_VM_LOG, each
  * preceded by its length (4 bytes, of this machine's order); the command line is written to
  * FAKE_VM_LOG.argv, a line for each argument. With a vhost-vsock device it listens at the path of
  * vsock_lab.h. It also plays virtiofsd.
@@ -45,9 +46,39 @@ static char departed[16][64]; /* script "pod": processes that have ended */
 static size_t n_departed;
 static bool vsock; /* agent and log are listeners, not fds */
 
+static struct {
+	char **words; /* "die-at" or "close-at", the method, the number; NULL: the script has no end */
+	unsigned long left;
+} fatal;
+
 static bool plays(const char *name)
 {
 	return str_eq(script, name);
+}
+
+static void read_script(void)
+{
+	script = getenv("FAKE_VM");
+	if (!script)
+		script = "good";
+	if (!str_starts(script, "die-at:") && !str_starts(script, "close-at:"))
+		return;
+	fatal.words = strv_split(script, ":");
+	if (strv_len(fatal.words) != 3)
+		abort();
+	fatal.left = strtoul(fatal.words[2], NULL, 10);
+	script = "pod";
+}
+
+/* True if that was the request at which the script ends. */
+static bool is_fatal(const char *method)
+{
+	if (!fatal.words || !str_eq(method, fatal.words[1]) || --fatal.left > 0)
+		return false;
+	if (str_eq(fatal.words[0], "die-at"))
+		exit(1);
+	fd_close(&agent);
+	return true;
 }
 
 static _Noreturn void stay_silent(void)
@@ -373,6 +404,8 @@ static void write_back(void)
 
 static void serve(uint32_t stream, const char *method)
 {
+	if (is_fatal(method))
+		return;
 	if (plays("silent-after-start") && running)
 		return;
 	if (plays("pod") && serve_pod(stream, method))
@@ -457,6 +490,32 @@ static void on_agent(void)
 
 /* --- QMP --- */
 
+/* The VM has room for one more processor. */
+static const char *result_of(const char *command)
+{
+	if (strstr(command, "\"query-hotpluggable-cpus\""))
+		return "[{\"type\":\"cpu\",\"vcpus-count\":1,\"props\":{\"core-id\":1}}]";
+	return "{}";
+}
+
+/* The guest releases a device at once. */
+static void after_qmp(const char *command)
+{
+	static const char unplug[] = "\"device_del\"", arguments[] = "\"arguments\":{\"id\":\"";
+	const char *id = strstr(command, unplug) ? strstr(command, arguments) : NULL;
+	const char *end = id ? strchr(id + strlen(arguments), '"') : NULL;
+	struct err gone = ERR_INIT;
+	AUTO(str) char *event = NULL;
+
+	if (!end)
+		return;
+	id += strlen(arguments);
+	event = str_fmt("{\"event\":\"DEVICE_DELETED\",\"data\":{\"device\":\"%.*s\"},"
+			"\"timestamp\":{\"seconds\":1,\"microseconds\":1}}\r\n",
+			(int)(end - id), id);
+	(void)!fd_write_all(qmp, event, strlen(event), &gone);
+}
+
 static void on_qmp(void)
 {
 	static const char half[] = "{\"event\":\"RESUME\",\"timest";
@@ -480,9 +539,11 @@ static void on_qmp(void)
 			fd_close(&qmp);
 		return;
 	}
-	answer = str_fmt("{\"return\":{},\"id\":\"%.*s\"}\r\n", (int)(end - id - 6), id + 6);
+	answer = str_fmt("{\"return\":%s,\"id\":\"%.*s\"}\r\n", result_of(line),
+			 (int)(end - id - 6), id + 6);
 	for (int i = 0; i < (plays("qmp-twice") ? 2 : 1); i++)
 		(void)!fd_write_all(qmp, answer, strlen(answer), &gone);
+	after_qmp(line);
 	if (strstr(line, "\"quit\""))
 		exit(0);
 }
@@ -647,9 +708,7 @@ int main(int argc, char **argv)
 {
 	const char *log = getenv("FAKE_VM_LOG");
 
-	script = getenv("FAKE_VM");
-	if (!script)
-		script = "good";
+	read_script();
 	(void)signal(SIGPIPE, SIG_IGN);
 	play_virtiofsd(argc > 1 ? argv[1] : "");
 	if (log) {

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -254,6 +255,163 @@ START_TEST(an_agent_that_ignores_destroy_sandbox_stops_no_delete)
 }
 END_TEST
 
+/* --- the end of the VM, or of the connection, at any request --- */
+
+#define OTHER      "d" /* a container of the pod "c" */
+#define NETNS      "/run/netns/pod"
+#define SHARE_NONE "shared_fs = \"none\""
+
+/* The calls of a pod's life, and those of its container. */
+static const struct call {
+	const char *method, *id, *exec;
+} life[] = {
+	{ "Create", "c", "" },   { "Start", "c", "" },    { "Create", OTHER, "" },
+	{ "Start", OTHER, "" },  { "Exec", OTHER, "e" },  { "Start", OTHER, "e" },
+	{ "Update", OTHER, "" }, { "Pause", OTHER, "" },  { "Resume", OTHER, "" },
+	{ "Kill", OTHER, "" },   { "Delete", OTHER, "" }, { "Kill", "c", "" },
+	{ "Delete", "c", "" },
+};
+
+/* At the nth request of that method the guest ends; the call of life[] that fails then, with the
+ * reason or another text, or NULL: none needs that answer. */
+static const struct {
+	const char *request, *fails, *says;
+} ends[] = {
+	{ "CreateSandbox:1", "Create c", NULL },
+	{ "UpdateInterface:1", "Create c", NULL },
+	{ "UpdateRoutes:1", "Create c", NULL },
+	{ "AddARPNeighbors:1", "Create c", NULL },
+	{ "CopyFile:1", "Create c", NULL },
+	{ "CreateContainer:1", "Create c", NULL },
+	{ "StartContainer:1", "Start c", NULL },
+	{ "CopyFile:2", "Create d", NULL },
+	{ "OnlineCPUMem:1", "Create d", NULL },
+	{ "CreateContainer:2", "Create d", NULL },
+	{ "StartContainer:2", "Start d", NULL },
+	{ "ExecProcess:1", "Start d", NULL },
+	{ "UpdateContainer:1", "Update d", NULL },
+	{ "PauseContainer:1", "Pause d", NULL },
+	{ "ResumeContainer:1", "Resume d", NULL },
+	{ "SignalProcess:1", "Kill d", NULL },
+	{ "RemoveContainer:1", "Kill c", "already finished" },
+	{ "SignalProcess:2", "Kill c", NULL },
+	{ "DestroySandbox:1", NULL, NULL },
+};
+
+static void run_ip(const char *words)
+{
+	AUTO(strv) char **argv = strv_split(words, " ");
+	struct spawn s = { .argv = argv };
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(spawn_run(&s, NULL, 0, NULL, deadline_in(ANSWER_MS), &err) == 0, "%s: %s",
+		      words, err.msg);
+}
+
+/* The network namespace of a pod, as a network plugin leaves it. */
+static void make_network(void)
+{
+	run_ip("ip netns add pod");
+	run_ip("ip link add veth0 type veth peer name eth0 netns pod");
+	run_ip("ip -n pod address add 10.1.2.3/24 dev eth0");
+	run_ip("ip -n pod link set eth0 up");
+	run_ip("ip -n pod route add default via 10.1.2.1");
+	run_ip("ip -n pod neighbour add 10.1.2.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent");
+}
+
+static struct answer ask(const struct call *c)
+{
+	static const char limits[] = ",\"resources\":{\"cpu\":{\"quota\":50000,\"period\":100000}}";
+	AUTO(buf) struct buf payload = BUF_INIT(8192);
+
+	wire_text(&payload, 1, c->id);
+	if (str_eq(c->method, "Create")) {
+		bool pod = !str_eq(c->id, OTHER);
+
+		shim_write_spec(pod ? "sandbox" : "container", "", pod ? "" : limits);
+		wire_text(&payload, 2, BUNDLE);
+	} else if (str_eq(c->method, "Update")) {
+		shim_add_any(&payload, 2, "{\"memory\":{\"limit\":50000000}}");
+	} else {
+		wire_text(&payload, 2, c->exec);
+		if (str_eq(c->method, "Exec"))
+			shim_add_any(&payload, 7, "{\"args\":[\"sh\"],\"cwd\":\"/\"}");
+		if (str_eq(c->method, "Kill"))
+			wire_number(&payload, 3, SIGKILL);
+	}
+	return shim_ask(c->method, &payload, 0);
+}
+
+/* Returns the number of calls that were answered well; *failed is the answer to the next one. */
+static size_t live(struct answer *failed)
+{
+	for (size_t i = 0; i < ARRAY_LEN(life); i++) {
+		*failed = ask(&life[i]);
+		buf_release(&failed->payload);
+		if (failed->code != RPC_OK)
+			return i;
+		if (str_eq(life[i].method, "Kill")) {
+			AUTO(buf) struct buf payload = BUF_INIT(64);
+
+			wire_text(&payload, 1, life[i].id);
+			shim_must(shim_ask("Wait", &payload, 0), "Wait");
+		}
+	}
+	return ARRAY_LEN(life);
+}
+
+/* True if the call is among the first n of life[]. */
+static bool was_made(const char *method, const char *id, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(life[i].method, method) && str_eq(life[i].id, id))
+			return true;
+	}
+	return false;
+}
+
+static void remove_both(size_t made)
+{
+	static const struct call removals[] = { { "Delete", OTHER, "" }, { "Delete", "c", "" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(removals); i++) {
+		if (was_made("Create", removals[i].id, made) &&
+		    !was_made("Delete", removals[i].id, made))
+			shim_must(ask(&removals[i]), removals[i].id);
+	}
+}
+
+/* A call that is in progress fails with the reason, the pod ends, and nothing is left. */
+START_TEST(a_guest_that_ends_at_any_request_ends_its_pod)
+{
+	bool closes = _i % 2;
+	const char *request = ends[_i / 2].request, *fails = ends[_i / 2].fails;
+	AUTO(str) char *script = str_fmt("%s-at:%s", closes ? "close" : "die", request);
+	AUTO(str) char *call = NULL;
+	struct answer failed;
+	size_t made;
+
+	shim_netns = NETNS;
+	shim_host = make_network;
+	shim_start(script, str_starts(request, "CopyFile") ? SHARE_NONE : SHARE_9P);
+	made = live(&failed);
+	if (made < ARRAY_LEN(life)) {
+		call = str_fmt("%s %s", life[made].method, life[made].id);
+		ck_assert_msg(fails && str_eq(call, fails), "%s: %s", call, failed.text);
+		ck_assert_msg(strstr(failed.text, ends[_i / 2].says ? ends[_i / 2].says
+						  : closes          ? "the agent's connection ended"
+							   : "the VM ended: its VMM exited with 1"),
+			      "%s", failed.text);
+		if (was_made("Create", "c", made))
+			ck_assert_uint_eq(shim_wait(), 255);
+	} else {
+		ck_assert_msg(!fails, "no call failed");
+	}
+	remove_both(made);
+	shim_finish();
+}
+END_TEST
+
 /* --- floods --- */
 
 static const char *const floods[] = { "flood-console", "flood-log", "flood-output",
@@ -357,6 +515,8 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_killed_process_that_stays_is_reported_as_ended);
 	tcase_add_test(t, a_delete_succeeds_while_a_kill_waits);
 	tcase_add_test(t, an_agent_that_ignores_destroy_sandbox_stops_no_delete);
+	tcase_add_loop_test(t, a_guest_that_ends_at_any_request_ends_its_pod, 0,
+			    2 * ARRAY_LEN(ends));
 	tcase_add_loop_test(t, floods_cost_the_shim_neither_memory_nor_time, 0, ARRAY_LEN(floods));
 	tcase_add_loop_test(t, delete_cleans_up_after_a_killed_shim, 0, ARRAY_LEN(orphans));
 }

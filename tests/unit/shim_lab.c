@@ -240,6 +240,8 @@ void shim_write(const char *path, const char *text)
 		      "%s", err.msg);
 }
 
+const char *shim_netns;
+
 void shim_write_spec(const char *type, const char *process, const char *linux_members)
 {
 	AUTO(str) char *annotations = NULL, *text = NULL;
@@ -252,8 +254,9 @@ void shim_write_spec(const char *type, const char *process, const char *linux_me
 	text = str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/\","
 		       "\"user\":{\"uid\":0,\"gid\":0}%s},\"root\":{\"path\":\"rootfs\"},%s"
 		       "\"linux\":{\"namespaces\":[{\"type\":\"mount\"},{\"type\":\"pid\"},"
-		       "{\"type\":\"ipc\"},{\"type\":\"network\"}]%s}}",
-		       process, annotations, linux_members);
+		       "{\"type\":\"ipc\"},{\"type\":\"network\"%s%s%s}]%s}}",
+		       process, annotations, shim_netns ? ",\"path\":\"" : "",
+		       shim_netns ? shim_netns : "", shim_netns ? "\"" : "", linux_members);
 	shim_write(BUNDLE "/config.json", text);
 }
 

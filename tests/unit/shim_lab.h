@@ -97,6 +97,8 @@ extern void (*shim_host)(void);
 
 /* Replaces a file: the bundle's config.json, say, between the start and Create. */
 void shim_write(const char *path, const char *text);
+/* Path of the network namespace in the specification, or NULL for a new one. */
+extern const char *shim_netns;
 /* Writes the bundle's config.json. type: "sandbox" or "container" of the pod "c"; "": a single
  * container. process, linux_members: further members of these objects, each with a comma before it,
  * or "". */
