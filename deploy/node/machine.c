@@ -209,10 +209,12 @@ uint64_t machine_wake(const struct machine *m)
 
 /* --- the end of a job --- */
 
-static uint64_t pause_s(uint64_t failures)
+static uint64_t pause_s(const struct machine *m)
 {
-	uint64_t s = RETRY_MIN_S;
+	uint64_t failures = m->kept.failures, s = RETRY_MIN_S;
 
+	if (m->kept.uninstalling)
+		return s;
 	while (--failures && s < RETRY_MAX_S)
 		s *= 2;
 	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
@@ -252,7 +254,7 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 		return;
 	m->failed++;
 	m->kept.failures++;
-	s = pause_s(m->kept.failures);
+	s = pause_s(m);
 	m->kept.retry = wall + s;
 	COPY(m->kept.code, code);
 	COPY(m->kept.message, message);

@@ -29,7 +29,8 @@
  * and gives it back when the node rests.
  *
  * A requested uninstall takes precedence over everything else, ends the pause after a failure, and
- * is the last job.
+ * is the last job. Its own pauses do not grow: whoever requested it waits, and may have removed the
+ * cause of the failure a moment ago.
  */
 
 #include "base/err.h"

@@ -525,6 +525,37 @@ START_TEST(an_uninstall_does_not_wait_for_a_pause)
 }
 END_TEST
 
+/* Whoever repeats `helm uninstall` waits ten minutes for the next attempt, so pauses stay far below
+ * that, however often the uninstall has failed, and also in another process. */
+START_TEST(pauses_of_an_uninstall_do_not_grow)
+{
+	struct machine_kept kept;
+
+	begin_with(&usual, NULL);
+	to_rest();
+	ask_uninstall();
+	for (int i = 0; i < 10; i++) {
+		if (i)
+			status(0, false);
+		expect_job(JOB_NONE);
+		grant(m.kept.turn);
+		expect_job(JOB_UNINSTALL);
+		fails(JOB_UNINSTALL, "2 running pods use it");
+		machine_said_end(&m);
+		ck_assert_uint_eq(machine_wake(&m), now + RETRY_MIN_S * 1000);
+		ck_assert_uint_eq(m.state.retry, wall + RETRY_MIN_S);
+		if (i == 5) {
+			kept = m.kept;
+			machine_init(&m, &usual, &kept, now, wall);
+		}
+		pass(RETRY_MIN_S);
+	}
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "no");
+	ck_assert_uint_eq(machine_wake(&m), now + RETRY_MIN_S * 1000);
+}
+END_TEST
+
 /* Report may get the turn when the node does not need it any more. */
 START_TEST(an_unneeded_turn_is_given_back)
 {
@@ -809,6 +840,7 @@ int main(void)
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
 	tcase_add_loop_test(tc, no_message_makes_the_node_act_without_a_turn, 0, 20);
 	tcase_add_test(tc, an_uninstall_does_not_wait_for_a_pause);
+	tcase_add_test(tc, pauses_of_an_uninstall_do_not_grow);
 	tcase_add_test(tc, an_unneeded_turn_is_given_back);
 	tcase_add_test(tc, the_kept_state_survives_its_text);
 	tcase_add_test(tc, output_of_the_verbs_is_parsed);
