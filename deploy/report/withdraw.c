@@ -25,6 +25,7 @@ struct watching {
 	/* Until then nodes that are about to install may get the label; they are waited for,
 	 * too. */
 	struct deadline settled;
+	char *pods; /* label selector for the DaemonSet's pods; NULL: they cannot be looked at */
 };
 
 static void node_clear(struct withdraw_node *n)
@@ -45,11 +46,31 @@ static const char *instance_of(const struct withdraw *w)
 	return str_empty(w->suffix) ? REPORT_DEFAULT : w->suffix;
 }
 
+static uint64_t grace_ms(const struct withdraw *w)
+{
+	return (w->grace_s ? w->grace_s : WITHDRAW_GRACE_S) * 1000ULL;
+}
+
 /* --- the request --- */
 
-static int put_owner(struct json *meta, const struct withdraw *w, struct kube *k,
+/* Returns the label selector for the pods of a DaemonSet, which the caller frees; NULL: it has
+ * none. */
+static char *pods_of(const struct json *set)
+{
+	const struct json *labels = json_get(json_get(json_get(set, "spec"), "selector"),
+					     "matchLabels");
+	AUTO(buf) struct buf text = BUF_INIT(KUBE_PATH_MAX);
+
+	for (void *it = json_begin(labels); it; it = json_after(labels, it))
+		buf_fmt(&text, "%s%s=%s", text.len ? "," : "", json_key(it),
+			json_get_text(labels, json_key(it)));
+	return text.len ? xstrdup(buf_cstr(&text)) : NULL;
+}
+
+static int put_owner(struct json *meta, struct watching *on, struct kube *k,
 		     struct deadline deadline, struct err *err)
 {
+	const struct withdraw *w = on->w;
 	AUTO(str)
 	char *path = kube_path("apis", "apps", "v1", "namespaces", w->space, "daemonsets", w->owner,
 			       NULL);
@@ -64,9 +85,20 @@ static int put_owner(struct json *meta, const struct withdraw *w, struct kube *k
 	json_put(owner, "kind", json_make_string("DaemonSet"));
 	json_put(owner, "name", json_make_string(w->owner));
 	json_put(owner, "uid", json_make_string(kube_meta(set, "uid")));
+	on->pods = pods_of(set);
 	json_add(owners, owner);
 	json_put(meta, "ownerReferences", owners);
 	return 0;
+}
+
+static int hint_by_hand(const struct withdraw *w, const char *otherwise, struct err *err)
+{
+	return err_hint(
+		err,
+		"%s, or run kata-deploy uninstall on the nodes with the label " REPORT_PREFIX
+		"%s and remove that label, and " REPORT_SHARED_LABEL
+		" unless another installation is there",
+		otherwise, instance_of(w));
 }
 
 /* The DaemonSet does not exist, so nobody would act on the request: success if no node has the
@@ -86,16 +118,14 @@ static int without_owner(const struct withdraw *w, struct kube *k,
 		      "there is no DaemonSet %s in namespace %s, whose pods would uninstall; %llu "
 		      "nodes have something installed",
 		      w->owner, w->space, (unsigned long long)n);
-	return err_hint(err,
-			"install it again, or run kata-deploy uninstall on the nodes with the "
-			"label %s and remove the label",
-			nodes->labels);
+	return hint_by_hand(w, "install it again", err);
 }
 
 /* Makes the request: returns 1, or 0 if there are no nodes to uninstall. */
-static int request(const struct withdraw *w, struct kube *k, const struct kube_selection *nodes,
+static int request(struct watching *on, struct kube *k, const struct kube_selection *nodes,
 		   struct deadline deadline, struct err *err)
 {
+	const struct withdraw *w = on->w;
 	AUTO(str) char *path = kube_path(KUBE_LEASES, w->space, "leases", NULL);
 	AUTO(str) char *name = str_fmt("kata-deploy.%s.uninstall", instance_of(w));
 	AUTO(json) struct json *lease = json_make_object(), *made = NULL;
@@ -108,7 +138,7 @@ static int request(const struct withdraw *w, struct kube *k, const struct kube_s
 	json_put(meta, "labels", labels);
 	json_put(labels, REPORT_PREFIX "instance", json_make_string(instance_of(w)));
 	json_put(labels, REPORT_PREFIX "kind", json_make_string("uninstall"));
-	if (w->owner && put_owner(meta, w, k, deadline, err) < 0)
+	if (w->owner && put_owner(meta, on, k, deadline, err) < 0)
 		return err->code == E_NOT_FOUND ? without_owner(w, k, nodes, deadline, err) : -1;
 	made = kube_create(k, path, lease, deadline, err);
 	if (made)
@@ -197,16 +227,104 @@ static int on_node(void *arg, enum kube_event event, const struct json *object, 
 	return on->synced && on->w->left.n == 0 && deadline_passed(on->settled);
 }
 
+/* --- their pods --- */
+
+static int on_pod(void *arg, enum kube_event event, const struct json *pod, struct err *err)
+{
+	struct watching *on = arg;
+	const char *phase = pod ? json_get_text(json_get(pod, "status"), "phase") : NULL;
+	const char *name = pod ? json_get_text(json_get(pod, "spec"), "nodeName") : NULL;
+	struct withdraw_node *n = name ? node_find(on->w, name) : NULL;
+
+	(void)err;
+	/* A pod that has ended, such as an evicted one, does nothing any more. */
+	if (event == KUBE_FOUND && n && !str_eq(phase, "Failed") && !str_eq(phase, "Succeeded"))
+		n->has_pod = true;
+	return 0;
+}
+
+/* Finds the nodes on which the DaemonSet has no pod. If the pods cannot be listed, all nodes are
+ * waited for. */
+static int find_pods(struct watching *on, struct kube *k, struct deadline all, struct err *err)
+{
+	AUTO(str) char *path = kube_path("api", "v1", "namespaces", on->w->space, "pods", NULL);
+	struct kube_selection pods = { .path = path, .labels = on->pods };
+	bool known;
+
+	if (!on->pods || on->w->left.n == 0)
+		return 0;
+	vec_each(struct withdraw_node, n, &on->w->left)
+		n->has_pod = false;
+	known = kube_list(k, &pods, on_pod, on, deadline_min(deadline_in(LOOK_MS), all), err) == 0;
+	if (err->code == E_CANCELLED)
+		return -1;
+	if (!known)
+		log_err(LOG_DEBUG, err, "the pods of the DaemonSet are not known");
+	err_clear(err);
+	vec_each(struct withdraw_node, n, &on->w->left) {
+		if (known && !n->has_pod && !n->alone)
+			n->alone_since = clock_ms();
+		n->alone = known && !n->has_pod;
+	}
+	return 0;
+}
+
+/* --- the end --- */
+
+static bool is_down(const struct withdraw *w, const struct withdraw_node *n)
+{
+	return !n->ready && !w->unready && clock_ms() - n->unready_since >= grace_ms(w);
+}
+
+static bool is_lost(const struct withdraw *w, const struct withdraw_node *n)
+{
+	return !is_down(w, n) && n->alone && clock_ms() - n->alone_since >= grace_ms(w);
+}
+
 /* True if no node is left that has to be waited for. */
 static bool is_over(const struct withdraw *w)
 {
-	uint64_t grace = (w->grace_s ? w->grace_s : WITHDRAW_GRACE_S) * 1000ULL;
-
 	vec_each(const struct withdraw_node, n, &w->left) {
-		if (n->ready || w->unready || clock_ms() - n->unready_since < grace)
+		if (!is_down(w, n) && !is_lost(w, n))
 			return false;
 	}
 	return true;
+}
+
+/* Adds a node to a list of names, of which NAMES_MAX are shown. */
+static void add_name(struct buf *names, size_t *n, const struct withdraw_node *node)
+{
+	if ((*n)++ < NAMES_MAX)
+		buf_fmt(names, "%s%s", *n == 1 ? "" : ", ", node->name);
+}
+
+static void end_names(struct buf *names, size_t n)
+{
+	if (n > NAMES_MAX)
+		buf_fmt(names, " and %zu more", n - NAMES_MAX);
+}
+
+/* E_NOT_FOUND if nodes are left on which nobody uninstalls. */
+static int check_lost(const struct withdraw *w, struct err *err)
+{
+	AUTO(buf) struct buf names = BUF_INIT(16384);
+	size_t n = 0;
+
+	vec_each(const struct withdraw_node, node, &w->left) {
+		if (is_lost(w, node))
+			add_name(&names, &n, node);
+	}
+	if (n == 0)
+		return 0;
+	end_names(&names, n);
+	(void)err_set(err, E_NOT_FOUND,
+		      "%zu nodes have something installed but no pod of DaemonSet %s, which would "
+		      "uninstall it: %s",
+		      n, w->owner, buf_cstr(&names));
+	return hint_by_hand(w,
+			    "let its nodeSelector, affinity and tolerations select these nodes "
+			    "again, and repeat this",
+			    err);
 }
 
 /* E_TIMEOUT. known: the nodes that are left are known. */
@@ -223,14 +341,13 @@ static int give_up(const struct withdraw *w, bool known, struct err *err)
 		return err_hint(err, "the request stays; try again when the server answers");
 	}
 	vec_each(const struct withdraw_node, node, &w->left) {
-		if (n++ >= NAMES_MAX)
-			continue;
-		buf_fmt(&names, "%s%s%s%s%s", n == 1 ? "" : ", ", node->name,
-			node->ready ? "" : " (not Ready)", node->why ? ": " : "",
-			node->why ? node->why : "");
+		add_name(&names, &n, node);
+		if (n <= NAMES_MAX)
+			buf_fmt(&names, "%s%s%s%s", node->ready ? "" : " (not Ready)",
+				node->alone ? " (without a pod)" : "", node->why ? ": " : "",
+				node->why ? node->why : "");
 	}
-	if (n > NAMES_MAX)
-		buf_fmt(&names, " and %zu more", n - NAMES_MAX);
+	end_names(&names, n);
 	(void)err_set(err, E_TIMEOUT, "%zu of %llu nodes have not uninstalled within %u s: %s", n,
 		      (unsigned long long)w->asked, w->seconds, buf_cstr(&names));
 	return err_hint(err,
@@ -238,11 +355,14 @@ static int give_up(const struct withdraw *w, bool known, struct err *err)
 			"again, or run kata-deploy uninstall there");
 }
 
-/* Watches for a while. Returns 1 when all nodes have uninstalled, 0 if not yet. */
+/* Watches for a while. Returns 1 when no node has to be waited for any more, 0 if not yet. */
 static int watch(struct kube *k, struct watching *on, const struct kube_selection *nodes,
 		 struct deadline all, struct err *err)
 {
-	struct deadline look = deadline_passed(on->settled) ? deadline_in(LOOK_MS) : on->settled;
+	uint64_t grace = grace_ms(on->w);
+	struct deadline look = deadline_passed(on->settled)
+				       ? deadline_in(grace < LOOK_MS ? grace : LOOK_MS)
+				       : on->settled;
 	int rc = kube_watch(k, nodes, on_node, on, deadline_min(look, all), err);
 
 	if (rc == 0)
@@ -253,27 +373,39 @@ static int watch(struct kube *k, struct watching *on, const struct kube_selectio
 	err_clear(err);
 	if (rc)
 		return kube_pause(k, AWAY_MS, err);
-	return on->synced && is_over(on->w);
+	if (!on->synced)
+		return 0;
+	return find_pods(on, k, all, err) < 0 ? -1 : is_over(on->w);
+}
+
+static int run(struct watching *on, struct kube *k, const struct kube_selection *nodes,
+	       struct err *err)
+{
+	struct withdraw *w = on->w;
+	struct deadline all = deadline_in(w->seconds * 1000ULL);
+	int rc = request(on, k, nodes, all, err);
+
+	if (rc <= 0)
+		return rc;
+	on->settled = deadline_in(w->settle_ms ? w->settle_ms : WITHDRAW_SETTLE_MS);
+	do {
+		rc = watch(k, on, nodes, all, err);
+		if (rc)
+			return rc < 0 ? -1 : check_lost(w, err);
+	} while (deadline_left(all) > 0);
+	return give_up(w, on->synced, err);
 }
 
 int withdraw_run(struct withdraw *w, struct kube *k, struct err *err)
 {
-	struct deadline all = deadline_in(w->seconds * 1000ULL);
 	AUTO(str) char *label = str_fmt(REPORT_PREFIX "%s", instance_of(w));
 	AUTO(str)
 	char *type = str_fmt("KataReady%s%s", str_empty(w->suffix) ? "" : "-",
 			     w->suffix ? w->suffix : "");
 	struct kube_selection nodes = { .path = "/api/v1/nodes", .labels = label };
 	struct watching on = { .w = w, .type = type };
-	int rc = request(w, k, &nodes, all, err);
+	int rc = run(&on, k, &nodes, err);
 
-	if (rc <= 0)
-		return rc;
-	on.settled = deadline_in(w->settle_ms ? w->settle_ms : WITHDRAW_SETTLE_MS);
-	do {
-		rc = watch(k, &on, &nodes, all, err);
-		if (rc)
-			return rc < 0 ? -1 : 0;
-	} while (deadline_left(all) > 0);
-	return give_up(w, on.synced, err);
+	free(on.pods);
+	return rc;
 }

@@ -20,9 +20,13 @@
  * unless unready is set. It is in left, but no failure. (The grace is for the restart of a
  * container manager, which makes a node unready for moments.)
  *
+ * A node that has had no pod of the DaemonSet for the same time (its nodeSelector was narrowed) has
+ * nobody who would uninstall: it is not waited for either, but is a failure.
+ *
  * E_TIMEOUT: nodes, named in the message, have not uninstalled in time. E_NOT_FOUND: the DaemonSet
- * does not exist, but nodes with the label do; without such nodes there is nothing to do, which is
- * success. Other errors: those of kube_create() and kube_watch().
+ * does not exist, or has no pod on nodes, named in the message, that have the label; without such
+ * nodes there is nothing to do, which is success. Other errors: those of kube_create() and
+ * kube_watch().
  */
 
 #include "base/err.h"
@@ -40,6 +44,8 @@ struct withdraw_node {
 	char *why;              /* message of the condition KataReady; NULL: it has none */
 	bool ready, seen;       /* seen: in the current list of nodes */
 	uint64_t unready_since; /* as clock_ms() */
+	bool alone, has_pod;    /* alone: without a pod; has_pod: in the current list of pods */
+	uint64_t alone_since;   /* as clock_ms() */
 };
 
 struct withdraw {

@@ -240,6 +240,79 @@ START_TEST(the_request_is_a_lease_of_the_daemonset)
 }
 END_TEST
 
+#define SET  "GET /apis/apps/v1/namespaces/kata/daemonsets/lab "
+#define PODS "GET /api/v1/namespaces/kata/pods?labelSelector=app%3Dkata%2Cname%3Dlab"
+#define POD(node, phase)                                                                \
+	"{\"metadata\":{\"name\":\"p-" node "\"},\"spec\":{\"nodeName\":\"" node "\"}," \
+	"\"status\":{\"phase\":\"" phase "\"}}"
+
+static const struct said lab = {
+	.asked = SET,
+	.status = 200,
+	.body = "{\"metadata\":{\"name\":\"lab\",\"uid\":\"u-1\"},\"spec\":{\"selector\":"
+		"{\"matchLabels\":{\"app\":\"kata\",\"name\":\"lab\"}}}}",
+};
+
+/* The DaemonSet was narrowed to other nodes: nobody would uninstall on a. The pod of b runs, c is
+ * down, the pod of d has ended for good. */
+START_TEST(nodes_without_a_pod_are_named_early)
+{
+	struct said list = { .asked = NODES,
+			     .status = 200,
+			     .body = LIST(NODE("a", READY) "," NODE("b", READY) "," NODE(
+				     "c", DOWN) "," NODE("d", READY)) },
+		    pods = { .asked = PODS,
+			     .status = 200,
+			     .body = LIST(POD("b", "Running") "," POD("d", "Failed")) },
+		    stay = { .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+		    gone = { .asked = NODES,
+			     .status = 200,
+			     .body = EVENT("DELETED", NODE("b", READY)),
+			     .how = SAY_STAY };
+	struct said said[] = { lab, made, list, stay, pods, list, gone, pods, list, gone, pods };
+
+	w.owner = "lab";
+	w.grace_s = 1;
+	w.seconds = 600;
+	ANSWERS(said);
+	ck_assert_int_lt(withdraw_run(&w, k, &err), 0);
+	ck_assert_int_eq(err.code, E_NOT_FOUND);
+	ck_assert_msg(strstr(err.msg, "2 nodes") && strstr(err.msg, "a, d") &&
+			      strstr(err.msg, "DaemonSet lab") && strstr(err.msg, "nodeSelector"),
+		      "%s", err.msg);
+	ck_assert_ptr_null(strstr(err.msg, " c"));
+	api_stop(&api);
+}
+END_TEST
+
+/* A pod that is replaced is missing for moments, and an account may lack the right to see pods:
+ * both are waited for. */
+START_TEST(a_pod_that_is_away_for_a_moment_is_no_reason)
+{
+	struct said list = { .asked = NODES, .status = 200, .body = LIST(NODE("a", READY)) },
+		    none = { .asked = PODS, .status = 200, .body = LIST("") },
+		    some = { .asked = PODS, .status = 200, .body = LIST(POD("a", "Running")) },
+		    refused = { .asked = PODS,
+				.status = 403,
+				.body = "{\"reason\":\"Forbidden\"}" },
+		    stay = { .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+		    gone = { .asked = NODES,
+			     .status = 200,
+			     .body = EVENT("DELETED", NODE("a", READY)),
+			     .how = SAY_STAY };
+	struct said said[] = { lab,  made, list, stay, none, list,    stay, some,
+			       list, stay, none, list, stay, refused, list, gone };
+
+	w.owner = "lab";
+	w.grace_s = 1;
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(strv_len(done), 1);
+	api_end(&api);
+	api_stop(&api);
+}
+END_TEST
+
 START_TEST(no_daemonset_and_nodes_that_it_should_ask)
 {
 	static const struct said said[] = {
@@ -292,6 +365,8 @@ int main(void)
 	tcase_add_test(t, many_names_are_cut);
 	tcase_add_test(t, malformed_nodes_are_survived);
 	tcase_add_test(t, the_request_is_a_lease_of_the_daemonset);
+	tcase_add_test(t, nodes_without_a_pod_are_named_early);
+	tcase_add_test(t, a_pod_that_is_away_for_a_moment_is_no_reason);
 	tcase_add_test(t, no_daemonset_and_nodes_that_it_should_ask);
 	tcase_add_test(t, a_missing_permission_is_named);
 	suite_add_tcase(s, t);

@@ -131,7 +131,9 @@ test_chart_rights_are_narrow() {
 	local rules
 	rules=$(chart_objects | jq -c '[.items[] | select(.kind == "ClusterRole" or .kind == "Role") | .rules[]]')
 	expect "everything" "$(jq '[.[] | select((.verbs + .resources + .apiGroups) | index("*"))] | length' <<<"$rules")" 0
-	expect "secrets, pods and rights" "$(jq -r '[.[].resources[]] | unique | map(select(test("secrets|pods|roles|bindings|serviceaccounts|configmaps"))) | join(" ")' <<<"$rules")" ""
+	expect "secrets and rights" "$(jq -r '[.[].resources[]] | unique | map(select(test("secrets|pods/|roles|bindings|serviceaccounts|configmaps"))) | join(" ")' <<<"$rules")" ""
+	expect "pods: only what uninstalls sees those of the namespace" "$(chart_objects | jq -c '[.items[] | select(.kind | test("Role$")) | .kind as $kind |
+		.metadata.name as $name | .rules[] | select(.resources | index("pods")) | [$kind, $name] + .verbs]')" '[["Role","lab-kata-deploy-withdraw","list"]]'
 	expect "nodes" "$(jq -r '[.[] | select(.resources | index("nodes")) | .verbs[]] | unique - ["get", "list", "watch", "patch"] | join(" ")' <<<"$rules")" ""
 	expect "leases of report, which watches for the request to uninstall" "$(jq -r '[.[] | select(.resources | index("leases")) |
 		select(.verbs | index("patch")) | .verbs[]] | sort | join(" ")' <<<"$rules")" "create delete get list patch watch"
