@@ -44,6 +44,27 @@ test_chart_refuses_what_has_no_meaning() {
 	done
 }
 
+# With another suffix or prefix Helm would delete the objects of the installation, which the nodes would keep.
+test_chart_keeps_an_installation() {
+	local helm nobody=nodeSelector.nobody=yes wrong
+	for helm in helm3 helm4; do
+		"$helm" install kept "$CHART" --namespace "$NAMESPACE" --set-string "$nobody" >/dev/null
+		"$helm" install other "$CHART" --namespace "$NAMESPACE" --set-string "$nobody" \
+			--set env.multiInstallSuffix=b >/dev/null
+		for wrong in env.multiInstallSuffix=b env.installationPrefix=/srv/kata; do
+			fails_saying "$helm upgrade with $wrong" 1 'has installed /opt/kata as DaemonSet kept-kata-deploy,.*helm uninstall kept' \
+				"$helm" upgrade kept "$CHART" --namespace "$NAMESPACE" --set-string "$nobody" --set "$wrong"
+		done
+		fails_saying "$helm upgrade without the suffix" 1 'has installed /opt/kata-b as DaemonSet other-kata-deploy-b,' \
+			"$helm" upgrade other "$CHART" --namespace "$NAMESPACE" --set-string "$nobody"
+		"$helm" upgrade kept "$CHART" --namespace "$NAMESPACE" --set-string "$nobody" --set debug=true >/dev/null
+		expect "DaemonSets" "$(kubectl -n "$NAMESPACE" get daemonsets -o name | sort | paste -sd ' ')" \
+			"daemonset.apps/kept-kata-deploy daemonset.apps/other-kata-deploy-b"
+		"$helm" uninstall kept --namespace "$NAMESPACE" --no-hooks >/dev/null
+		"$helm" uninstall other --namespace "$NAMESPACE" --no-hooks >/dev/null
+	done
+}
+
 test_chart_takes_what_it_says() {
 	local objects value
 	objects=$(chart_objects --set env.multiInstallSuffix=next,k8sDistribution=k3s,debug=true \

@@ -34,6 +34,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ .Values.env.installationPrefix }}{{ with .Values.env.multiInstallSuffix }}-{{ . }}{{ end }}
 {{- end }}
 
+{{- /*
+Fails if this release has installed under another name or prefix: Helm would delete the old objects, while the nodes
+kept the old installation, which nobody would be asked to uninstall. Finds nothing without a cluster (helm template).
+*/}}
+{{- define "kata.check.upgrade" -}}
+{{- if .Release.IsUpgrade }}
+{{- range (lookup "apps/v1" "DaemonSet" .Release.Namespace "").items }}
+{{- $of := .metadata.annotations | default dict }}
+{{- if and (eq (get $of "meta.helm.sh/release-name") $.Release.Name) (eq (get (.metadata.labels | default dict) "app.kubernetes.io/name") "kata-deploy") }}
+{{- $prefix := "" }}
+{{- range .spec.template.spec.containers }}
+{{- range .args }}{{ if hasPrefix "--prefix=" . }}{{ $prefix = trimPrefix "--prefix=" . }}{{ end }}{{ end }}
+{{- end }}
+{{- if or (ne .metadata.name (include "kata.name" $)) (ne $prefix (include "kata.prefix" $)) }}
+{{- fail (printf "this release has installed %s as DaemonSet %s, and an upgrade would leave that on the nodes for ever: set env.multiInstallSuffix and env.installationPrefix to what they were, or run helm uninstall %s first, or install another release beside this one" $prefix .metadata.name $.Release.Name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* A handler, kata-SHIM or kata, with the suffix of a second installation. */}}
 {{- define "kata.handler" -}}
 {{ .handler }}{{ with .suffix }}-{{ . }}{{ end }}
