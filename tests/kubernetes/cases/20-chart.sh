@@ -147,6 +147,24 @@ test_chart_divides_the_powers() {
 	done
 }
 
+# Where the API server has admission policies, a token can change only the node of its pod. This cluster has none, so
+# only the document is checked.
+test_chart_limits_a_token_to_its_node() {
+	local api=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy helm made
+	for helm in helm3 helm4; do
+		expect "objects without the API" "$("$helm" template lab "$CHART" | grep -c '^kind: ValidatingAdmission')" 0
+		expect "objects without the value" "$("$helm" template lab "$CHART" --api-versions "$api" --set admissionPolicy=false |
+			grep -c '^kind: ValidatingAdmission')" 0
+		made=$("$helm" template lab "$CHART" --namespace "$NAMESPACE" --api-versions "$api" --show-only templates/admission.yaml)
+		expect "kinds" "$(sed -n 's/^kind: //p' <<<"$made" | paste -sd ' ')" "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding"
+		has "the account" "$made" "username == 'system:serviceaccount:$NAMESPACE:$DAEMONSET'\$"
+		has "its objects" "$made" 'operations: \[UPDATE\], resources: \[nodes, nodes/status\]'
+		has "the node" "$made" 'expression: variables.node == object.metadata.name'
+		has "a failure of the policy" "$made" '^  failurePolicy: Fail$'
+		has "the binding" "$made" "^  policyName: $DAEMONSET\$"
+	done
+}
+
 # The rights of an attacker who has the token.
 test_chart_rights_are_narrow() {
 	local rules
