@@ -39,6 +39,11 @@ const char *node_phase_name(enum node_phase phase)
 	return phases[phase];
 }
 
+const char *message_kind_name(enum message_kind kind)
+{
+	return kinds[kind].name;
+}
+
 void message_text(char *to, size_t size, const char *text)
 {
 	size_t n = text ? strlen(text) : 0;

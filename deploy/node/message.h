@@ -102,6 +102,7 @@ enum message_kind {
 	MESSAGE_TURN,
 	MESSAGE_UNINSTALL
 };
+const char *message_kind_name(enum message_kind kind); /* as in its text: "turn" */
 enum message_side { MESSAGE_FROM_NODE, MESSAGE_FROM_REPORT };
 
 struct message {

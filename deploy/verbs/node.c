@@ -45,7 +45,7 @@ enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 static struct {
 	struct cli_place place;
 	const char *socket, *state;
-	bool alone, no_repair;
+	bool alone, no_repair, verbose;
 	unsigned port, quick, full;
 } o = { .quick = 600, .full = 86400, .port = 8090 };
 
@@ -61,6 +61,7 @@ const struct opt node_opts[] = {
 	OPT_UINT(0, "check-seconds", "N", &o.quick, "between quick checks; default: 600"),
 	OPT_UINT(0, "hash-seconds", "N", &o.full, "between checks of all contents; default: a day"),
 	OPT_FLAG(0, "no-repair", &o.no_repair, "report differences, leave them"),
+	OPT_FLAG('v', "verbose", &o.verbose, "log more"),
 	OPT_END,
 };
 
@@ -160,12 +161,14 @@ static void report_heard(void *arg, const struct message *m)
 {
 	struct node *n = arg;
 
+	log_debug("heard", LOG_S("type", message_kind_name(m->kind)), LOG_S("id", m->id));
 	machine_heard(&n->m, m, wall());
 	go_on(n);
 }
 
 static void report_came(void *arg)
 {
+	log_debug("report is connected");
 	send_state(arg, true);
 }
 
@@ -247,6 +250,8 @@ static void ended(struct node *n, int code)
 		buf_clear(&text);
 	fd_close(&n->out);
 	outcome_read(out, job, code, buf_cstr(&text), text.len);
+	log_debug("has ended", LOG_S("verb", node_job_verb(job)), LOG_I("status", code),
+		  LOG_I("ms", (int64_t)n->ms[job]));
 	if (!out->ok)
 		log_warn("failed", LOG_S("verb", node_job_verb(job)), LOG_S("code", out->code),
 			 LOG_S("message", out->message));
@@ -293,7 +298,9 @@ static int start(struct node *n, enum node_job job, struct err *err)
 			   .cwd = o.place.host ? "/" : NULL,
 			   .fds = fds,
 			   .nfds = 2,
-			   .new_group = true };
+			   .new_group = true,
+			   /* Reads the whole release, beside pods that are at work. */
+			   .idle = job == JOB_HASH };
 
 	n->began = clock_ms();
 	n->out = memfd_create("document", MFD_CLOEXEC);
@@ -303,6 +310,7 @@ static int start(struct node *n, enum node_job job, struct err *err)
 	fds[1] = (struct spawn_fd){ 2, 2 };
 	if (spawn_start(&s, &n->child, err) < 0)
 		return -1;
+	log_debug("begins", LOG_S("verb", node_job_verb(job)), LOG_I("pid", n->child.pid));
 	n->child_watch = loop_watch(n->loop, n->child.pidfd, EPOLLIN, on_child, n);
 	n->limit = loop_timer(n->loop, JOB_MS, false, on_limit, n);
 	return 0;
@@ -494,6 +502,7 @@ int verb_node(int argc, char **argv, struct err *err)
 	int rc;
 
 	log_init("kata-deploy", "node", LOG_LOGFMT, 2, LOG_INFO);
+	log_set_level(o.verbose ? LOG_DEBUG : LOG_INFO);
 	if (check_options(err) < 0 || open_state(&n, err) < 0)
 		return -1;
 	(void)sigemptyset(&signals);

@@ -16,17 +16,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/ioprio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { TARGET_MAX = 64 };
+enum { TARGET_MAX = 64, IDLE_NICE = 19 };
 
 /* Children that have an owner; spawn_reap_orphans leaves them alone. */
 static pthread_mutex_t claims_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -211,6 +213,13 @@ static int child_become(const struct spawn_user *u)
 		       : 0;
 }
 
+static void child_idle(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, IDLE_NICE);
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+		      IOPRIO_CLASS_IDLE << IOPRIO_CLASS_SHIFT);
+}
+
 static int child_enter(const struct plan *p)
 {
 	const struct spawn *s = p->s;
@@ -225,6 +234,8 @@ static int child_enter(const struct plan *p)
 		return -1;
 	if (s->cwd && chdir(s->cwd) < 0)
 		return -1;
+	if (s->idle)
+		child_idle();
 	if (s->user && child_become(s->user) < 0)
 		return -1;
 	/* After the change of the user, which clears the signal. */

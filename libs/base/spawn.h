@@ -59,6 +59,9 @@ struct spawn {
 	bool same_group; /* stay in our group even while signals are caught (interrupt.h) */
 	/* The child gets this signal when the thread that called spawn_start() ends; 0: none. */
 	int parent_death_signal;
+	/* Uses the processor and the disks only as far as others leave them (nice 19, I/O class
+	 * idle), where the kernel and a seccomp profile allow that. */
+	bool idle;
 };
 
 struct child {

@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/ioprio.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -558,6 +559,24 @@ START_TEST(spawn_reports_a_missing_program)
 }
 END_TEST
 
+START_TEST(spawn_lowers_the_priority)
+{
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+
+	for (int idle = 0; idle < 2; idle++) {
+		struct spawn s = { .argv = ARGV("sleep", "600"), .idle = idle };
+		long io;
+
+		ck_assert_int_eq(spawn_start(&s, &child, &err), 0);
+		io = syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, child.pid);
+		ck_assert_int_eq(IOPRIO_PRIO_CLASS(io) == IOPRIO_CLASS_IDLE, idle);
+		ck_assert_int_eq(getpriority(PRIO_PROCESS, (id_t)child.pid) == 19, idle);
+		spawn_kill(&child);
+	}
+}
+END_TEST
+
 START_TEST(spawn_passes_only_listed_fds)
 {
 	AUTO(fd) int extra = open("/dev/null", O_RDONLY); /* deliberately not close-on-exec */
@@ -987,6 +1006,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
+	tcase_add_test(pure, spawn_lowers_the_priority);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);
 	tcase_add_loop_test(pure, a_child_that_cannot_be_watched_is_ended, 0, ARRAY_LEN(refusals));
 	tcase_add_test(pure, only_a_child_is_adopted);

@@ -76,6 +76,8 @@ test_chart_takes_what_it_says() {
 	expect "node selector" "$(jq -r .nodeSelector.role <<<"$value")" work
 	expect "image" "$(jq -r '[.containers[].image] | unique[]' <<<"$value")" "registry.example/kata@sha256:$(printf %064d 7)"
 	has "arguments" "$(jq -r '.containers[].args[]' <<<"$value")" "^--prefix=/opt/kata-next$"
+	expect "containers that log more" "$(jq -r '[.containers[] | select(.args | index("--verbose")) | .name] | sort | join(" ")' <<<"$value")" \
+		"node report"
 	expect "classes" "$(chart_objects --set createRuntimeClasses=false | jq '[.items[] | select(.kind == "RuntimeClass")] | length')" 0
 	expect "classes without a default" "$(chart_objects --set createDefaultRuntimeClass=false |
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
