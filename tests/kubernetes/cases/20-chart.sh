@@ -21,6 +21,44 @@ test_chart_is_the_same_for_both_helms() {
 	cmp "$LAB/helm3.yaml" "$LAB/helm4.yaml"
 }
 
+# The same files give the same bytes, wherever and whenever they are packed, and both Helms read them.
+test_chart_packs_the_same_twice() {
+	local helm
+	mkdir -p "$LAB/packed/copy"
+	cp -r "$CHART" "$LAB/packed/copy/"
+	chmod -R go-rwx "$LAB/packed/copy"
+	find "$LAB/packed/copy" -exec touch -d 2001-01-01 {} +
+	packaging/chart.sh "$CHART" 3.10.0 "$LAB/packed/one.tgz" >/dev/null
+	(umask 077 && packaging/chart.sh "$LAB/packed/copy/kata-deploy" 3.10.0 "$LAB/packed/two.tgz" >/dev/null)
+	cmp "$LAB/packed/one.tgz" "$LAB/packed/two.tgz"
+	for helm in helm3 helm4; do
+		expect "version and image's tag for $helm" "$("$helm" show chart "$LAB/packed/one.tgz" | sed -n 's/^\(app\)\?[vV]ersion: //p' |
+			tr -d '"' | paste -sd ' ')" "3.10.0 3.10.0"
+		has "the image for $helm" "$("$helm" template lab "$LAB/packed/one.tgz")" 'image: "kata-deploy:3.10.0"'
+		has "lint of $helm" "$("$helm" lint --strict "$LAB/packed/one.tgz" 2>&1)" "0 chart(s) failed"
+	done
+	fails_saying "a version that Helm refuses" 1 'not 3.10; set VERSION' packaging/chart.sh "$CHART" 3.10 "$LAB/packed/bad.tgz"
+	[ ! -e "$LAB/packed/bad.tgz" ]
+}
+
+# The objects as plain YAML: the API server takes all of them, and none says that it is Helm's.
+test_manifests_are_for_clusters_without_helm() {
+	local helm objects
+	packaging/chart.sh "$CHART" 3.10.0 "$LAB/plain.tgz" >/dev/null
+	for helm in helm3 helm4; do
+		packaging/manifests.sh "$CLUSTER_PROGRAMS/$helm" "$LAB/plain.tgz" "$LAB/plain.yaml" --kube-version 1.20.2 >/dev/null
+		objects=$(kubectl apply --dry-run=server -o json -f "$LAB/plain.yaml")
+		expect "objects" "$(jq -r '.items[].kind' <<<"$objects" | sort | uniq -c | awk '{ print $2 "=" $1 }' | paste -sd ' ')" \
+			"ClusterRole=1 ClusterRoleBinding=1 DaemonSet=1 Role=2 RoleBinding=2 RuntimeClass=2 ServiceAccount=1"
+		expect "namespaces" "$(jq -r '[.items[].metadata.namespace // empty] | unique | join(" ")' <<<"$objects")" kube-system
+		expect "hooks and labels of Helm" "$(jq -c '[.items[].metadata | (.annotations // {}, .labels // {}) | to_entries[] |
+			select((.key | test("helm")) or .value == "Helm") | .key] | unique' <<<"$objects")" '[]'
+	done
+	fails_saying "a machine without Helm" 1 'no-helm was not found; name the program with HELM=' \
+		packaging/manifests.sh no-helm "$LAB/plain.tgz" "$LAB/none.yaml"
+	[ ! -e "$LAB/none.yaml" ]
+}
+
 # The default AppArmor profile would hide the node's processes from the container "node".
 test_chart_says_its_profile_as_the_cluster_knows_it() {
 	local version
