@@ -56,20 +56,24 @@ deploy_begins() {
 	cluster_keys >"$LAB/keys"
 }
 
-# First installs on one node and compares the time with that of the plain command, which 30-plain.sh has measured. A
-# cluster adds Helm, the controllers, the start of a pod, the turn, and the report.
+# First installs on one node and compares the time with that of the plain command, if 30-plain.sh has measured it in this
+# run. A cluster adds Helm, the controllers, the start of a pod, the turn, and the report: 5 s, or on a machine that is so
+# busy that everything takes long, as much again.
 test_one_node_takes_little_longer_than_the_command() {
-	local began plain
+	local began took plain
 	deploy_begins
 	kubectl label node one pilot=yes >/dev/null
 	began=$EPOCHREALTIME
 	deploy_chart install this --set-string nodeSelector.pilot=yes >/dev/null
 	kubectl wait --for=condition=KataReady node/one --timeout=300s >/dev/null
-	plain=$(cat "$LAB/plain.seconds" 2>/dev/null || echo 0)
-	awk -v a="$began" -v b="$EPOCHREALTIME" -v plain="$plain" 'BEGIN {
-		printf "    from helm install to KataReady: %.1f s", b - a
-		if (plain > 0) printf "; %.1f s more than the plain command", b - a - plain
-		printf "\n" }'
+	took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
+	echo "    from helm install to KataReady: $took s"
+	if [ -e "$LAB/plain.seconds" ]; then
+		plain=$(<"$LAB/plain.seconds")
+		awk -v took="$took" -v plain="$plain" 'BEGIN {
+			printf "    %.1f s more than the plain command\n", took - plain
+			exit !(plain > 0 && (took <= plain + 5 || took <= 2 * plain)) }'
+	fi
 	expect "nodes with a pod" "$(kubectl get pods -A -l app.kubernetes.io/name=kata-deploy -o json | jq -r '.items[].spec.nodeName')" one
 	deployed one
 	kubectl label node one pilot- >/dev/null
@@ -101,16 +105,17 @@ test_pod_with_the_class_serves() {
 	pod_gone served
 }
 
+# The ten pods of test_upgrade_under_pods: NODE-NUMBER.
+held_pods() {
+	printf '%s\n' one-{1,2,3,4} two-{1,2,3} three-{1,2,3}
+}
+
 test_upgrade_under_pods() {
-	local node before after i
-	for node in one two three; do
-		for i in 1 2 3; do
-			pod_made "held-$node-$i" 'exec sleep 36000' 'runtimeClassName="kata"' "nodeName=\"$node\""
-		done
+	local node before after pod
+	for pod in $(held_pods); do
+		pod_made "held-$pod" 'exec sleep 36000' 'runtimeClassName="kata"' "nodeName=\"${pod%-*}\""
 	done
-	for node in one two three; do
-		for i in 1 2 3; do pod_is "held-$node-$i" Running; done
-	done
+	for pod in $(held_pods); do pod_is "held-$pod" Running; done
 	before=$(for node in one two three; do node_run "$node" systemctl show -P MainPID containerd; done)
 	deploy_chart upgrade next >/dev/null
 	kubectl -n "$NAMESPACE" rollout status "daemonset/$DAEMONSET" --timeout=300s >/dev/null
@@ -118,10 +123,10 @@ test_upgrade_under_pods() {
 	for node in one two three; do
 		expect "version on $node" "$(node_version "$node")" 0.1.0.1
 		until_is "version that $node reports" 0.1.0.1 node_annotation "$node" version
-		for i in 1 2 3; do
-			expect "exec in held-$node-$i" "$(kubectl exec "held-$node-$i" -- echo alive)" alive
-			expect "restarts of held-$node-$i" "$(kubectl get pod "held-$node-$i" -o 'jsonpath={.status.containerStatuses[0].restartCount}')" 0
-		done
+	done
+	for pod in $(held_pods); do
+		expect "exec in held-$pod" "$(kubectl exec "held-$pod" -- echo alive)" alive
+		expect "restarts of held-$pod" "$(kubectl get pod "held-$pod" -o 'jsonpath={.status.containerStatuses[0].restartCount}')" 0
 	done
 	after=$(for node in one two three; do node_run "$node" systemctl show -P MainPID containerd; done)
 	expect "container managers" "$after" "$before"
