@@ -37,6 +37,8 @@
 #include <unistd.h>
 
 #define KEPT_NAME "node.json"
+/* A fixed name, so that a process that is killed while it writes leaves at most one. */
+#define KEPT_TEMPORARY ".node.json.new"
 /* --lock-wait of the verbs, in seconds: another installation on this node may hold the lock during
  * a download, a restart and a proof. */
 #define OTHERS_S "900"
@@ -94,11 +96,12 @@ static void save(struct node *n)
 {
 	AUTO(json) struct json *j = kept_json(&n->m.kept);
 	AUTO(str) char *text = json_format(j, false);
+	struct file_new how = { .tmp = KEPT_TEMPORARY, .mode = 0600, .uid = -1, .gid = -1 };
 	struct err err = ERR_INIT;
 
 	if (str_eq(text, n->saved))
 		return;
-	if (file_replace(n->state_dir, KEPT_NAME, text, strlen(text), 0600, &err) < 0)
+	if (file_replace_via(n->state_dir, KEPT_NAME, text, strlen(text), &how, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot save the state for the next process");
 	else
 		str_set(&n->saved, text);
@@ -335,6 +338,9 @@ static void set_timer(struct node *n)
 {
 	uint64_t at = machine_wake(&n->m), now = clock_ms();
 
+	/* The timer is for the next attempt to get the lock, whatever report says meanwhile. */
+	if (n->lock < 0)
+		return;
 	timer_set(n->timer, at == UINT64_MAX ? 0 : at > now ? at - now : 1, false);
 }
 

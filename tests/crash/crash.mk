@@ -2,7 +2,7 @@
 #
 # The crash walk: kills a program that changes a node at every system call that changes the file system. Its tracer
 # knows the registers of x86_64 only.
-.PHONY: crash-walk crash-walk-manager crash-walk-pods check-crash
+.PHONY: crash-walk crash-walk-manager crash-walk-node crash-walk-pods check-crash
 ifeq ($(ARCH),x86_64)
 CRASH_WALK := $(BUILD)/tests/crash-walk $(BUILD)/tests/crash-subject
 $(eval $(call link_rule,crash-subject,tests/crash/subject.c tests/crash/release.c $(DEPLOY_SRC),$(DEPLOY_LIBS),tests,-pie))
@@ -16,6 +16,9 @@ $(eval $(call link_rule,crash-at,tests/crash/at.c tests/crash/trace.c,base,tests
 $(eval $(call link_rule,crash-served,tests/crash/served.c $(CRI_SRC) $(DEPLOY_SRC),$(CRI_LIBS),tests,-pie))
 
 CRASH_COPY := $(BUILD)/tests/crash-at $(BUILD)/bin/kata-deploy
+
+CRASH_NODE := $(BUILD)/tests/crash-node $(BUILD)/bin/kata-deploy
+$(eval $(call link_rule,crash-node,tests/crash/node.c tests/crash/trace.c tests/crash/tree.c deploy/node/message.c,mount json crypto base,tests,-pie))
 
 CRASH_PODS := $(BUILD)/tests/crash-pods $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/tools/fake-vm
 $(eval $(call link_rule,crash-pods,tests/crash/pods.c tests/crash/server.c tests/unit/wire_lab.c,mount crypto base,tests,-pie))

@@ -161,17 +161,24 @@ static bool judge(struct trace *t, pid_t pid, struct err *err)
 	return true;
 }
 
-/* A stop of the program or of one of its children. Children are only continued; they are traced
- * because without a tracer the filter would make their calls fail. */
-static void resume(struct trace *t, pid_t pid, bool main, int status, struct err *err)
+/* A stop of the program (main) or of one of its children. Without t->all children are only
+ * continued; they are traced because without a tracer the filter would make their calls fail. With
+ * it a child that runs while the program is killed gets no further than its next such call. */
+static void resume(struct trace *t, pid_t main, pid_t pid, int status, struct err *err)
 {
 	int signal = 0;
 
 	if (status >> 8 == (SIGTRAP | PTRACE_EVENT_SECCOMP << 8)) {
-		if (main && !judge(t, pid, err))
+		bool dies = t->all && t->killed;
+
+		if (!dies && (pid == main || t->all) && !judge(t, pid, err)) {
+			t->killed = dies = true;
+			(void)kill(main, SIGKILL);
+		}
+		if (dies)
 			(void)kill(pid, SIGKILL);
 	} else if (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP &&
-		   (main || WSTOPSIG(status) != SIGSTOP)) {
+		   (pid == main || WSTOPSIG(status) != SIGSTOP)) {
 		signal = WSTOPSIG(status);
 	}
 	(void)ptrace(PTRACE_CONT, pid, NULL, signal);
@@ -191,7 +198,7 @@ static int follow(struct trace *t, pid_t pid, struct err *err)
 		if (who < 0)
 			return err_sys(err, "wait for %s", t->argv[0]);
 		if (WIFSTOPPED(status))
-			resume(t, who, who == pid, status, err);
+			resume(t, pid, who, status, err);
 		else if (who == pid)
 			last = status;
 	}
@@ -210,6 +217,7 @@ int trace_run(struct trace *t, struct err *err)
 		child(t->argv);
 	t->calls = 0;
 	t->syscall = 0;
+	t->killed = false;
 	if (waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status) ||
 	    ptrace(PTRACE_SETOPTIONS, pid, NULL,
 		   PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK |
