@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -222,6 +223,20 @@ int cri_stream_write(struct cri_stream *s, unsigned channel, const void *data, s
 	return fd_write_all(s->fd, head, n, err) < 0 ? -1 : fd_write_all(s->fd, data, len, err);
 }
 
+int cri_stream_resize(struct cri_stream *s, unsigned columns, unsigned rows, struct err *err)
+{
+	AUTO(str) char *size = str_fmt("{\"Width\":%u,\"Height\":%u}", columns, rows);
+
+	return cri_stream_write(s, CRI_RESIZE, size, strlen(size), err);
+}
+
+int cri_stream_close(struct cri_stream *s, struct err *err)
+{
+	static const uint8_t frame[2 + MASK] = { FIN | CLOSE, MASKED };
+
+	return fd_write_all(s->fd, frame, sizeof(frame), err);
+}
+
 /* Reads the head of the next frame. Returns 1, or 0 if it closes the stream. */
 static int next_frame(struct cri_stream *s, struct deadline deadline, struct err *err)
 {
@@ -272,4 +287,50 @@ ssize_t cri_stream_read(struct cri_stream *s, unsigned *channel, void *data, siz
 		if (s->ours)
 			return n;
 	}
+}
+
+/* --- results --- */
+
+/* The exit code is the message of one of the causes; NULL if no cause has it. */
+static const char *code_of(const struct json *status)
+{
+	const struct json *details = json_get(status, "details"), *causes = NULL;
+
+	if (details && json_kind(details) == JSON_IS_OBJECT)
+		causes = json_get(details, "causes");
+	if (!causes || json_kind(causes) != JSON_IS_ARRAY)
+		return NULL;
+	for (size_t i = 0; i < json_count(causes); i++) {
+		const struct json *cause = json_at(causes, i);
+
+		if (json_kind(cause) == JSON_IS_OBJECT &&
+		    str_eq(json_get_text(cause, "reason"), "ExitCode"))
+			return json_get_text(cause, "message");
+	}
+	return NULL;
+}
+
+/* A Status of Kubernetes' API. */
+int cri_stream_result(const void *data, size_t len, int *code, struct err *err)
+{
+	AUTO(json) struct json *status = json_parse(data, len, "the result of the process", err);
+	const char *number, *message;
+	uint64_t n;
+
+	if (!status)
+		return -1;
+	if (json_kind(status) != JSON_IS_OBJECT || !json_get_text(status, "status"))
+		return err_set(err, E_PROTOCOL, "the result of the process has no status");
+	*code = 0;
+	if (str_eq(json_get_text(status, "status"), "Success"))
+		return 0;
+	number = code_of(status);
+	message = json_get_text(status, "message");
+	if (!number)
+		return err_set(err, E_FAILED, "%.300s",
+			       message ? message : "the process failed without a reason");
+	if (str_u64(number, 10, 0, UINT8_MAX, "the exit code of the process", &n, err) < 0)
+		return -1;
+	*code = (int)n;
+	return 0;
 }

@@ -9,9 +9,7 @@
  *
  *	cri --socket SOCKET exec c1 cat /etc/hosts
  *
- * port-forward connects standard input and output to a port of a pod, until the connection closes:
- *
- *	cri --socket SOCKET port-forward p1 8080
+ * Verbs of streams.h connect standard input and output to a command, a container or a port.
  */
 
 #include "base/file.h"
@@ -20,13 +18,11 @@
 #include "base/str.h"
 #include "cri/client.h"
 #include "cri/message.h"
-#include "cri/stream.h"
+#include "tests/cri/streams.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { REQUEST_MAX = 1 << 20, DEFAULT_SECONDS = 120 };
 
@@ -50,7 +46,11 @@ static void print_help(void)
 	const ProtobufCServiceDescriptor *s = &runtime__v1__runtime_service__descriptor;
 
 	(void)puts(
-		"usage: cri --socket SOCKET [OPTION...] CALL [REQUEST]\n\n"
+		"usage: cri --socket SOCKET [OPTION...] CALL [REQUEST]\n"
+		"       cri --socket SOCKET [OPTION...] exec CONTAINER COMMAND...\n"
+		"       cri --socket SOCKET [OPTION...] exec-stream [-t] CONTAINER COMMAND...\n"
+		"       cri --socket SOCKET [OPTION...] attach [-t] CONTAINER\n"
+		"       cri --socket SOCKET [OPTION...] port-forward POD PORT\n\n"
 		"REQUEST is a file, - for standard input, or JSON itself, which begins with {.\n");
 	opt_help(opts, stdout);
 	(void)puts("\ncalls:");
@@ -172,84 +172,10 @@ static int exec(char **argv, struct err *err)
 	return code;
 }
 
-/* --- port-forward --- */
-
-/* Thread: sends standard input. Its end does not end the connection. */
-static void *forward_input(void *arg)
-{
-	struct err err = ERR_INIT;
-	char data[16 << 10];
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, data, sizeof(data))) > 0) {
-		if (cri_stream_write(arg, CRI_FORWARD_DATA, data, (size_t)n, &err) < 0) {
-			(void)fprintf(stderr, "cri: input: %s\n", err.msg);
-			break;
-		}
-	}
-	return NULL;
-}
-
-/* Each channel begins with the port. Returns 1 if the server reported an error. */
-static int forward_output(struct cri_stream *s, struct deadline deadline, struct err *err)
-{
-	size_t port_left[] = { sizeof(uint16_t), sizeof(uint16_t) };
-	char data[16 << 10];
-	unsigned channel;
-	int status = 0;
-	ssize_t n;
-
-	while ((n = cri_stream_read(s, &channel, data, sizeof(data), deadline, err)) > 0) {
-		size_t skip;
-
-		if (channel > CRI_FORWARD_ERROR)
-			return err_set(err, E_PROTOCOL, "there is no channel %u", channel);
-		skip = port_left[channel] < (size_t)n ? port_left[channel] : (size_t)n;
-		port_left[channel] -= skip;
-		if (channel == CRI_FORWARD_ERROR && skip < (size_t)n)
-			status = EXIT_FAILURE;
-		(void)fwrite(data + skip, 1, (size_t)n - skip,
-			     channel == CRI_FORWARD_DATA ? stdout : stderr);
-	}
-	return n < 0 ? -1 : status;
-}
-
-static int port_forward(char **argv, struct err *err)
-{
-	Runtime__V1__PortForwardRequest request = RUNTIME__V1__PORT_FORWARD_REQUEST__INIT;
-	struct deadline deadline = deadline_in(1000 * (uint64_t)o.seconds);
-	Runtime__V1__PortForwardResponse *answer;
-	AUTO(cri_stream) struct cri_stream *s = NULL;
-	pthread_t input;
-	uint64_t number;
-	int32_t port;
-	int rc;
-
-	if (str_u64(argv[1], 10, 1, UINT16_MAX, "the port", &number, err) < 0)
-		return -1;
-	port = (int32_t)number;
-	request.pod_sandbox_id = argv[0];
-	request.port = &port;
-	request.n_port = 1;
-	if (cri_call(o.socket, "PortForward", &request, deadline, &answer, err) < 0)
-		return -1;
-	rc = cri_stream_open(answer->url, deadline, &s, err);
-	runtime__v1__port_forward_response__free_unpacked(answer, NULL);
-	if (rc < 0)
-		return -1;
-	errno = pthread_create(&input, NULL, forward_input, s);
-	if (errno)
-		return err_sys(err, "make a thread");
-	(void)pthread_detach(input);
-	rc = forward_output(s, deadline, err);
-	(void)STEAL(s, NULL); /* the thread uses it until the process ends */
-	return rc;
-}
-
 /* Returns the exit status of this program, or -1. */
 static int run(int argc, char **argv, struct err *err)
 {
-	int first = opt_parse(opts, OPT_PLAIN, argc, argv, err);
+	int first = opt_parse(opts, OPT_PLAIN, argc, argv, err), status;
 
 	if (first < 0)
 		return -1;
@@ -257,13 +183,18 @@ static int run(int argc, char **argv, struct err *err)
 		print_help();
 		return 0;
 	}
-	if (o.socket && argc - first >= 3 && str_eq(argv[first], "exec"))
-		return exec(argv + first + 1, err);
-	if (o.socket && argc - first == 3 && str_eq(argv[first], "port-forward"))
-		return port_forward(argv + first + 1, err);
-	if (!o.socket || argc - first < 1 || argc - first > 2)
+	argc -= first;
+	argv += first;
+	if (!o.socket || argc < 1)
 		return err_set(err, E_USAGE, "cri --socket SOCKET CALL [REQUEST] is expected");
-	return ask(argv[first], argc - first == 2 ? argv[first + 1] : "{}", err);
+	if (argc >= 3 && str_eq(argv[0], "exec"))
+		return exec(argv + 1, err);
+	if (stream_verb(o.socket, deadline_in(1000 * (uint64_t)o.seconds), argc, argv, &status,
+			err))
+		return status;
+	if (argc > 2)
+		return err_set(err, E_USAGE, "%s: one REQUEST is expected", argv[0]);
+	return ask(argv[0], argc == 2 ? argv[1] : "{}", err);
 }
 
 int main(int argc, char **argv)

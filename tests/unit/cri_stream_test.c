@@ -118,6 +118,66 @@ START_TEST(messages_are_taken_apart)
 }
 END_TEST
 
+/* The size of a terminal is a message; the end is a frame of its own. */
+START_TEST(a_size_and_the_end_are_sent)
+{
+	static const char wanted[] = "\x82\x9a\0\0\0\0\x04{\"Width\":120,\"Height\":48}"
+				     "\x88\x80\0\0\0\0";
+	struct cri_stream *s;
+	const char *at;
+
+	begin(ACCEPTED, strlen(ACCEPTED));
+	ck_assert_msg(cri_stream_open(url, soon(), &s, &err) == 0, "%s", err.msg);
+	ck_assert(cri_stream_resize(s, 120, 48, &err) == 0 && cri_stream_close(s, &err) == 0);
+	cri_stream_free(s);
+	ck_assert(pthread_join(thread, NULL) == 0);
+	at = strstr(buf_cstr(&heard), "\r\n\r\n") + 4;
+	ck_assert_uint_eq(heard.len - (size_t)(at - heard.data), sizeof(wanted) - 1);
+	ck_assert_mem_eq(at, wanted, sizeof(wanted) - 1);
+	fd_close(&listener);
+	buf_release(&heard);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	enum err_code code; /* of the error */
+	int status;
+	const char *says; /* the error's text, in part */
+} results[] = {
+	{ "{\"metadata\":{},\"status\":\"Success\"}", E_OK, 0, NULL },
+	{ "{\"status\":\"Failure\",\"reason\":\"NonZeroExitCode\",\"message\":\"ended\","
+	  "\"details\":{\"causes\":[{\"reason\":\"Other\",\"message\":\"9\"},"
+	  "{\"reason\":\"ExitCode\",\"message\":\"42\"}]}}",
+	  E_OK, 42, NULL },
+	{ "{\"status\":\"Failure\",\"message\":\"no such container\"}", E_FAILED, 0,
+	  "no such container" },
+	{ "{\"status\":\"Failure\",\"details\":{\"causes\":[1]}}", E_FAILED, 0,
+	  "without a reason" },
+	{ "{\"status\":\"Failure\",\"details\":3}", E_FAILED, 0, "without a reason" },
+	{ "{\"status\":\"Failure\",\"details\":{\"causes\":"
+	  "[{\"reason\":\"ExitCode\",\"message\":\"300\"}]}}",
+	  E_INVALID, 0, "exit code" },
+	{ "{}", E_PROTOCOL, 0, "no status" },
+	{ "[]", E_PROTOCOL, 0, "no status" },
+	{ "{", E_INVALID, 0, "result" },
+};
+
+START_TEST(a_result_has_the_exit_code)
+{
+	int code = -1, rc;
+
+	err_clear(&err);
+	rc = cri_stream_result(results[_i].text, strlen(results[_i].text), &code, &err);
+	ck_assert_msg(err.code == results[_i].code, "%s", err.msg);
+	ck_assert_int_eq(rc, err.code == E_OK ? 0 : -1);
+	if (rc == 0)
+		ck_assert_int_eq(code, results[_i].status);
+	else
+		ck_assert_ptr_nonnull(strstr(err.msg, results[_i].says));
+}
+END_TEST
+
 /* A frame is its head with a mask of 0, the channel and the bytes. */
 START_TEST(what_is_written_is_framed)
 {
@@ -239,6 +299,8 @@ int main(void)
 	tcase_add_test(tc, a_connection_has_a_deadline);
 	tcase_add_test(tc, messages_are_taken_apart);
 	tcase_add_test(tc, what_is_written_is_framed);
+	tcase_add_test(tc, a_size_and_the_end_are_sent);
+	tcase_add_loop_test(tc, a_result_has_the_exit_code, 0, (int)ARRAY_LEN(results));
 	tcase_add_loop_test(tc, a_bad_server_is_an_error, 0, (int)ARRAY_LEN(bad));
 	tcase_add_test(tc, only_urls_of_streams_are_opened);
 	suite_add_tcase(suite, tc);
