@@ -264,3 +264,39 @@ test_figures_of_a_pod() {
 	expect containers "$(pod_figure "$pod" 'containers.*.attributes.id' | sort)" "$(printf '%s\n' "$a" "$b" | sort)"
 	pod_gone "$pod"
 }
+
+# What `crictl statsp` prints. The control groups of pods, whose figures these are, are a kubelet's.
+test_figures_of_all_pods() {
+	local one two controller id figure
+	for controller in /sys/fs/cgroup/*/; do
+		mkdir -p "$controller$PARENT/pod-listed1" "$controller$PARENT/pod-listed2"
+	done
+	one=$(pod listed1)
+	two=$(pod listed2)
+	started "$one" c1 'while :; do :; done' >/dev/null
+	id=$(started "$two" c1 'while :; do :; done')
+	until_is "processes of both" '2' busy_pods
+	expect "of all" "$(cri --field 'stats.*.attributes.id' ListPodSandboxStats | sort)" "$(printf '%s\n' "$one" "$two" | sort)"
+	expect "by id" "$(listed_by "\"id\":\"$two\"" attributes.metadata.name)" listed2
+	expect "by label" "$(listed_by '"label_selector":{"pod":"listed1"}' attributes.id)" "$one"
+	expect "by another label" "$(cri --field stats ListPodSandboxStats '{"filter":{"label_selector":{"pod":"none"}}}')" '[]'
+	for figure in cpu.usage_core_nano_seconds memory.usage_bytes memory.working_set_bytes network.default_interface.tx_bytes; do
+		between "$figure" "$(listed_by "\"id\":\"$two\"" "linux.$figure.value")" 1 $((1 << 50))
+	done
+	expect interface "$(listed_by "\"id\":\"$two\"" linux.network.default_interface.name)" eth0
+	expect container "$(listed_by "\"id\":\"$two\"" linux.containers.0.attributes.id)" "$id"
+	pod_gone "$one"
+	expect "after the first" "$(cri --field 'stats.*.attributes.id' ListPodSandboxStats)" "$two"
+	pod_gone "$two"
+}
+
+listed_by() { # FILTER FIELD: prints that of the only pod for which the filter holds
+	cri --field "stats.*.$2" ListPodSandboxStats "{\"filter\":{$1}}"
+}
+
+busy_pods() { # prints how many pods have used a processor and sent something
+	local field
+	for field in cpu.usage_core_nano_seconds network.default_interface.tx_bytes; do
+		cri --field "stats.*.linux.$field.value" ListPodSandboxStats | awk '$1 > 0' | wc -l
+	done | sort -u
+}
