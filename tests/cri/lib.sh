@@ -59,8 +59,10 @@ lab_patience() {
 }
 
 cri_config() {
+	local version=2
+	[[ ! $(containerd --version) =~ \ v?2\. ]] || version=3
 	cat <<-EOF
-		version = 2
+		version = $version
 		root = "$LAB/root"
 		state = "$LAB/state"
 		[grpc]
@@ -69,27 +71,55 @@ cri_config() {
 		address = "$LAB/containerd.sock.ttrpc"
 		[debug]
 		level = "debug"
+	EOF
+	"cri_config_$version"
+}
+
+# Since containerd 2 the CRI consists of several plugins.
+cri_config_3() {
+	cat <<-EOF
 		[plugins."io.containerd.grpc.v1.cri"]
-		restrict_oom_score_adj = true # some machines do not allow us to lower it
+		stream_server_address = "127.0.0.1"
+		[plugins."io.containerd.cri.v1.images".pinned_images]
+		sandbox = "$PAUSE_IMAGE"
+		[plugins."io.containerd.cri.v1.runtime"]
+		restrict_oom_score_adj = true
+	EOF
+	cri_config_runtimes io.containerd.cri.v1.runtime "bin_dirs = [\"$LAB/plugins\"]" 'runtime_type = "io.containerd.kata.v2"' \
+		"runtime_path = \"${LAB_PREFIX:-}/bin/containerd-shim-kata-v2\""
+}
+
+# The shim by its path: containerd 1.6 does not read runtime_path.
+cri_config_2() {
+	cat <<-EOF
+		[plugins."io.containerd.grpc.v1.cri"]
 		sandbox_image = "$PAUSE_IMAGE"
 		stream_server_address = "127.0.0.1"
-		[plugins."io.containerd.grpc.v1.cri".cni]
-		bin_dir = "$LAB/plugins"
+		restrict_oom_score_adj = true # some machines do not allow us to lower it
+	EOF
+	cri_config_runtimes io.containerd.grpc.v1.cri "bin_dir = \"$LAB/plugins\"" "runtime_type = \"${LAB_PREFIX:-}/bin/containerd-shim-kata-v2\""
+}
+
+cri_config_runtimes() { # PLUGIN CNI SHIM...: prints the plugin's tables, with lines that name CNI's plugins and kata's shim
+	local plugin=$1 cni=$2
+	shift 2
+	cat <<-EOF
+		[plugins."$plugin".cni]
+		$cni
 		conf_dir = "$LAB/cni"
-		[plugins."io.containerd.grpc.v1.cri".containerd]
+		[plugins."$plugin".containerd]
 		default_runtime_name = "runc"
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+		[plugins."$plugin".containerd.runtimes.runc]
 		runtime_type = "io.containerd.runc.v2"
 	EOF
-	# The shim by its path: containerd 1.6 does not read runtime_path.
 	[ -z "${LAB_PREFIX:-}" ] || cat <<-EOF
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata]
-		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
+		[plugins."$plugin".containerd.runtimes.kata]
+		$(printf '%s\n' "$@")
 		privileged_without_host_devices = true
 		pod_annotations = ["io.katacontainers.*"]
 		container_annotations = ["io.katacontainers.*"]
-		[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.kata-devices]
-		runtime_type = "$LAB_PREFIX/bin/containerd-shim-kata-v2"
+		[plugins."$plugin".containerd.runtimes.kata-devices]
+		$(printf '%s\n' "$@")
 	EOF
 }
 
@@ -109,8 +139,8 @@ cri_network() {
 cri_containerd() {
 	lab_containerd || return
 	for _ in $(seq 600); do
-		[ "$(cri --field 'status.conditions.*.status' Status 2>/dev/null | sort -u)" != true ] ||
-			return 0
+		[ "$(cri --field 'status.conditions.*' Status 2>/dev/null |
+			grep -c '"type":"\(Runtime\|Network\)Ready","status":true')" != 2 ] || return 0
 		sleep 0.05
 	done
 	echo "containerd's CRI is not ready: $(cri Status 2>&1)" >&2

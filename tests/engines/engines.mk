@@ -2,16 +2,16 @@
 #
 # Tests with the container engines of Debian's newer suites, in root directories of their own. Not part of check: they
 # need Debian's archive once, and most of an hour. Two parts run at a time.
-PARTS ?= containerd containerd-9p containerd-qemu-virtiofsd node docker docker-node trixie trixie-9p
+PARTS ?= containerd containerd-9p containerd-qemu-virtiofsd cri-1-2 cri-2-2 node docker docker-node trixie trixie-9p
 .PHONY: check-engines
-check-engines: $(BUILD)/tools/pty $(BUILD)/tools/task-update ## run the tests with newer containerd, Docker and QEMU: PARTS="docker node ..."
+check-engines: $(addprefix $(BUILD)/tools/,task-update cri pty $(IN_PODS)) ## run the tests with newer containerd, Docker and QEMU: PARTS="docker node ..."
 	@$(MAKE) --no-print-directory demo-releases
 	@$(MAKE) --no-print-directory stage
 	@$(MAKE) --no-print-directory -j2 -k BUILD=$(BUILD) $(PARTS:%=check-engines-%)
 	@echo "engines: $(words $(PARTS)) parts passed"
 
 check-engines-%:
-	@CASES="$(CASES)" CLIENT_TEST="$(CLIENT_TEST)" tests/engines/run.sh $(BUILD) $*
+	@CASES="$(CASES)" CLIENT_TEST="$(CLIENT_TEST)" HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/engines/run.sh $(BUILD) $*
 
 # Uses valgrind of such a root directory, because Debian 12's does not know openat2 and pidfd_open. Tests that need a VM
 # are left out.

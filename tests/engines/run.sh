@@ -3,6 +3,8 @@
 #
 # Runs one part of the tests with newer container engines: [CASES="test_exec ..."] run.sh BUILD PART
 #
+# HANDLERS and CRITEST are as for tests/cri/run.sh; a part cri-2-3 is the second third of the cases of the part cri.
+#
 # BUILD is the build directory, below this tree, with the stage and two releases. The part runs in a root directory of
 # chroot.sh. Each line that it prints begins with its name, because parts run in parallel.
 set -uo pipefail
@@ -19,6 +21,15 @@ integration() { # ROOT KATA_TEST_CONFIG [TEST...]
 node() { # ROOT SCRIPT
 	tests/engines/enter.sh "$1" "$2" "/src/$build/bin/kata-deploy" "/src/$build/bin/kata-manager" \
 		"/src/$build/static/kata-deploy" "/src/$build/demo/this" "/src/$build/demo/next" "${cases[@]}"
+}
+cri() { # ROOT PART
+	local slice=${2##*cri} host=() program=${CRITEST:-}
+	slice=${slice#-}
+	[ -z "$program" ] || host=("$program")
+	[ ! -x "${program%/*}/ginkgo" ] || host+=("${program%/*}/ginkgo")
+	KATA_HOST_FILES=${host[*]} tests/engines/enter.sh "$1" env HANDLERS="${HANDLERS:-runc kata}" SLICE="${slice/-/ }" \
+		CRITEST="${program:+/opt/host/${program##*/}}" CRITEST_AT_ONCE="${CRITEST_AT_ONCE:-}" \
+		tests/cri/run.sh "/src/$build/stage" "${cases[@]}"
 }
 
 # The node's QEMU and its virtiofsd in Rust instead of the release's own.
@@ -63,6 +74,7 @@ virtio_fs_daemon = \"/opt/host/virtiofsd\""
 		;;
 	containerd-9p) integration "$root" "$p9" ;;
 	node) node "$root" tests/integration/node/run.sh ;;
+	cri | cri-[0-9]*-[0-9]* | trixie-cri | trixie-cri-[0-9]*-[0-9]*) cri "$root" "$1" ;;
 	trixie) integration "$root" "$virtiofs" "${chosen[@]}" ;;
 	trixie-9p) integration "$root" "$p9" "${chosen[@]}" ;;
 	client | *-client)
