@@ -32,11 +32,16 @@ static int pack(const ProtobufCMessage *m, const char *name, struct buf *to, str
 	return buf_check(to, name, err);
 }
 
+static char *path_of(const char *name)
+{
+	return str_fmt("/runtime.v1.RuntimeService/%s", name);
+}
+
 static int exchange(const char *socket, const char *name, const void *request,
 		    const ProtobufCMessageDescriptor *answer_type, struct deadline deadline,
 		    void *answer, struct err *err)
 {
-	AUTO(str) char *path = str_fmt("/runtime.v1.RuntimeService/%s", name);
+	AUTO(str) char *path = path_of(name);
 	AUTO(buf) struct buf packed = BUF_INIT(MESSAGE_MAX);
 	AUTO(buf) struct buf body = BUF_INIT(MESSAGE_MAX);
 	ProtobufCMessage *m;
@@ -52,14 +57,58 @@ static int exchange(const char *socket, const char *name, const void *request,
 	return 0;
 }
 
-int cri_call(const char *socket, const char *name, const void *request, struct deadline deadline,
-	     void *answer, struct err *err)
+static const ProtobufCMethodDescriptor *method(const char *name, const void *request)
 {
 	const ProtobufCMethodDescriptor *call = cri_call_find(name);
 
 	if (!call || ((const ProtobufCMessage *)request)->descriptor != call->input)
 		bug("%s is no call with that request", name);
-	return exchange(socket, name, request, call->output, deadline, answer, err);
+	return call;
+}
+
+int cri_call(const char *socket, const char *name, const void *request, struct deadline deadline,
+	     void *answer, struct err *err)
+{
+	return exchange(socket, name, request, method(name, request)->output, deadline, answer,
+			err);
+}
+
+struct streaming {
+	const ProtobufCMessageDescriptor *type;
+	bool (*each)(void *arg, const ProtobufCMessage *answer);
+	void *arg;
+	bool invalid;
+};
+
+static bool take_message(void *arg, const void *message, size_t len)
+{
+	struct streaming *s = arg;
+	ProtobufCMessage *m = protobuf_c_message_unpack(s->type, NULL, len, message);
+	bool more;
+
+	if (!m) {
+		s->invalid = true;
+		return false;
+	}
+	more = s->each(s->arg, m);
+	protobuf_c_message_free_unpacked(m, NULL);
+	return more;
+}
+
+int cri_call_each(const char *socket, const char *name, const void *request,
+		  struct deadline deadline, bool (*each)(void *arg, const ProtobufCMessage *answer),
+		  void *arg, struct err *err)
+{
+	AUTO(str) char *path = path_of(name);
+	AUTO(buf) struct buf packed = BUF_INIT(MESSAGE_MAX);
+	struct streaming s = { method(name, request)->output, each, arg, false };
+
+	if (pack(request, name, &packed, err) < 0 ||
+	    grpc_stream(socket, path, buf_cstr(&packed), packed.len, deadline, MESSAGE_MAX,
+			take_message, &s, err) < 0)
+		return -1;
+	return s.invalid ? err_set(err, E_PROTOCOL, "%s: invalid answer to CRI %s", socket, name)
+			 : 0;
 }
 
 /* --- the server ---

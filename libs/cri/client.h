@@ -35,6 +35,13 @@ const ProtobufCMethodDescriptor *cri_call_find(const char *name);
 MUST_CHECK int cri_call(const char *socket, const char *name, const void *request,
 			struct deadline deadline, void *answer, struct err *err);
 
+/* Makes a call whose answer is a stream (GetContainerEvents), until the server ends it, each()
+ * returns false, or the deadline passes (E_TIMEOUT). each() gets a message of the answer type. */
+MUST_CHECK int cri_call_each(const char *socket, const char *name, const void *request,
+			     struct deadline deadline,
+			     bool (*each)(void *arg, const ProtobufCMessage *answer), void *arg,
+			     struct err *err);
+
 struct cri_version {
 	char *name, *version, *api; /* "containerd", "1.6.20", "v1" */
 };

@@ -70,12 +70,8 @@ void grpc_answer_line(struct grpc_answer *a, const char *line, size_t len)
 		decode_message(a, value, n);
 }
 
-int grpc_answer_end(const struct grpc_answer *a, const char *name, const struct buf *body,
-		    const char **message, size_t *len, struct err *err)
+int grpc_answer_status(const struct grpc_answer *a, const char *name, struct err *err)
 {
-	const unsigned char *head = (const unsigned char *)buf_cstr(body);
-	size_t n;
-
 	if (a->http != 200 || !a->is_grpc)
 		return err_set(err, E_PROTOCOL, "%s: not a gRPC server (status %ld)", name,
 			       a->http);
@@ -84,23 +80,69 @@ int grpc_answer_end(const struct grpc_answer *a, const char *name, const struct 
 			       *a->message ? a->message : "failed without a reason");
 	if (a->status < 0)
 		return err_set(err, E_PROTOCOL, "%s: the answer has no status", name);
-	if (body->len < GRPC_HEAD)
-		return err_set(err, E_PROTOCOL, "%s: the answer has no message", name);
-	if (head[0] != 0)
-		return err_set(err, E_PROTOCOL,
-			       "%s: the answer is compressed, which was not requested", name);
-	n = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
-	if (n != body->len - GRPC_HEAD)
-		return err_set(err, E_PROTOCOL, "%s: a message of %zu bytes in an answer of %zu",
-			       name, n, body->len - GRPC_HEAD);
-	*message = buf_cstr(body) + GRPC_HEAD;
-	*len = n;
 	return 0;
 }
 
+int grpc_answer_next(const struct buf *body, const char *name, size_t *len, struct err *err)
+{
+	const unsigned char *head = (const unsigned char *)buf_cstr(body);
+
+	if (body->len < GRPC_HEAD)
+		return 0;
+	if (head[0] != 0)
+		return err_set(err, E_PROTOCOL,
+			       "%s: the answer is compressed, which was not requested", name);
+	*len = (size_t)head[1] << 24 | (size_t)head[2] << 16 | (size_t)head[3] << 8 | head[4];
+	return body->len - GRPC_HEAD >= *len;
+}
+
+int grpc_answer_end(const struct grpc_answer *a, const char *name, const struct buf *body,
+		    const char **message, size_t *len, struct err *err)
+{
+	int whole;
+
+	if (grpc_answer_status(a, name, err) < 0)
+		return -1;
+	if (body->len < GRPC_HEAD)
+		return err_set(err, E_PROTOCOL, "%s: the answer has no message", name);
+	whole = grpc_answer_next(body, name, len, err);
+	if (whole < 0)
+		return -1;
+	if (whole == 0 || *len != body->len - GRPC_HEAD)
+		return err_set(err, E_PROTOCOL, "%s: a message of %zu bytes in an answer of %zu",
+			       name, *len, body->len - GRPC_HEAD);
+	*message = buf_cstr(body) + GRPC_HEAD;
+	return 0;
+}
+
+/* A call while it is made. */
+struct call {
+	struct grpc_answer answer;
+	const char *method;
+	bool (*each)(void *arg, const void *message, size_t len);
+	void *arg;
+	struct err *err; /* set by on_body */
+};
+
 static void on_header(void *arg, const char *line, size_t len)
 {
-	grpc_answer_line(arg, line, len);
+	struct call *c = arg;
+
+	grpc_answer_line(&c->answer, line, len);
+}
+
+static bool on_body(void *arg, struct buf *body)
+{
+	struct call *c = arg;
+	size_t len;
+	int whole;
+
+	while ((whole = grpc_answer_next(body, c->method, &len, c->err)) > 0) {
+		if (!c->each(c->arg, buf_cstr(body) + GRPC_HEAD, len))
+			return false;
+		buf_eat(body, GRPC_HEAD + len);
+	}
+	return whole == 0;
 }
 
 /* A server that rejects a method sends a status and resets the stream. If libcurl is still sending
@@ -123,37 +165,62 @@ static int exchange(struct local_exchange *x, struct grpc_answer *a, struct err 
 	return 0;
 }
 
-int grpc_call(const char *socket, const char *method, const void *request, size_t len,
-	      struct deadline deadline, struct buf *answer, struct err *err)
+static int call(struct call *c, struct local_exchange *x, const void *request, size_t len,
+		struct err *err)
 {
 	static const char *const headers[] = { "Content-Type: application/grpc", "te: trailers",
 					       "Expect:", NULL };
 	AUTO(buf) struct buf frame = BUF_INIT(len + GRPC_HEAD);
-	AUTO(buf) struct buf body = BUF_INIT(answer->max + GRPC_HEAD);
-	struct grpc_answer a = GRPC_ANSWER_INIT;
-	struct local_exchange x = { .socket = socket,
-				    .path = method,
-				    .deadline = deadline,
-				    .http2 = true,
-				    .headers = headers,
-				    .on_header = on_header,
-				    .arg = &a,
-				    .body = &body };
 	unsigned char head[GRPC_HEAD];
-	const char *message;
-	size_t n;
 
 	if (len > UINT32_MAX)
-		return err_set(err, E_LIMIT, "%s: a request of %zu bytes", method, len);
+		return err_set(err, E_LIMIT, "%s: a request of %zu bytes", c->method, len);
 	grpc_frame_head(len, head);
 	buf_add(&frame, head, sizeof(head));
 	buf_add(&frame, request, len);
-	x.request = buf_cstr(&frame);
-	x.len = frame.len;
-	if (exchange(&x, &a, err) < 0)
-		return -1;
-	if (grpc_answer_end(&a, method, &body, &message, &n, err) < 0)
+	x->path = c->method;
+	x->http2 = true;
+	x->headers = headers;
+	x->on_header = on_header;
+	x->arg = c;
+	x->request = buf_cstr(&frame);
+	x->len = frame.len;
+	return exchange(x, &c->answer, err);
+}
+
+int grpc_call(const char *socket, const char *method, const void *request, size_t len,
+	      struct deadline deadline, struct buf *answer, struct err *err)
+{
+	AUTO(buf) struct buf body = BUF_INIT(answer->max + GRPC_HEAD);
+	struct call c = { .answer = GRPC_ANSWER_INIT, .method = method };
+	struct local_exchange x = { .socket = socket, .deadline = deadline, .body = &body };
+	const char *message;
+	size_t n;
+
+	if (call(&c, &x, request, len, err) < 0 ||
+	    grpc_answer_end(&c.answer, method, &body, &message, &n, err) < 0)
 		return -1;
 	buf_add(answer, message, n);
 	return buf_check(answer, method, err);
+}
+
+int grpc_stream(const char *socket, const char *method, const void *request, size_t len,
+		struct deadline deadline, size_t max,
+		bool (*each)(void *arg, const void *message, size_t len), void *arg,
+		struct err *err)
+{
+	AUTO(buf) struct buf body = BUF_INIT(max + GRPC_HEAD);
+	struct call c = { GRPC_ANSWER_INIT, method, each, arg, err };
+	struct local_exchange x = {
+		.socket = socket, .deadline = deadline, .body = &body, .on_body = on_body
+	};
+
+	if (call(&c, &x, request, len, err) < 0)
+		return -1;
+	if (x.stopped)
+		return err->code ? -1 : 0;
+	if (grpc_answer_status(&c.answer, method, err) < 0)
+		return -1;
+	return body.len == 0 ? 0
+			     : err_set(err, E_PROTOCOL, "%s: the answer ends in a message", method);
 }

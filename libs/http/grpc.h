@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Unary gRPC calls over a unix socket, with libcurl's HTTP/2.
+ * gRPC calls over a unix socket, with libcurl's HTTP/2: one request, with one answer or many.
  *
  *	AUTO(buf) struct buf answer = BUF_INIT(1 << 20);
  *	if (grpc_call("/run/containerd/containerd.sock", "/runtime.v1.RuntimeService/Version",
@@ -20,8 +20,16 @@
 #include "base/deadline.h"
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Appends the answer to answer; E_LIMIT if it does not fit. */
 MUST_CHECK int grpc_call(const char *socket, const char *method, const void *request, size_t len,
 			 struct deadline deadline, struct buf *answer, struct err *err);
+/* Calls each() with every message of the answer, as it arrives, until the server ends the answer or
+ * each() returns false. A message of more than max bytes is E_LIMIT; the deadline is that of the whole
+ * answer. */
+MUST_CHECK int grpc_stream(const char *socket, const char *method, const void *request, size_t len,
+			   struct deadline deadline, size_t max,
+			   bool (*each)(void *arg, const void *message, size_t len), void *arg,
+			   struct err *err);

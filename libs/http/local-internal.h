@@ -21,9 +21,13 @@ struct local_exchange {
 	void (*on_header)(void *arg, const char *line, size_t len);
 	void *arg;
 	struct buf *body;
+	/* Called after bytes were added to body, from which it may take some; false ends the exchange
+	 * with success. May be NULL. */
+	bool (*on_body)(void *arg, struct buf *body);
 	/* out */
 	long status;
-	bool unsent; /* not all of the request was sent */
+	bool unsent;  /* not all of the request was sent */
+	bool stopped; /* by on_body */
 };
 
 /* Errors as in local.h. An answer with any status is a success. */

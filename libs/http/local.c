@@ -14,10 +14,11 @@ DEFINE_AUTO(curl_list, struct curl_slist *, NULL, curl_slist_free_all)
 
 static size_t take_body(char *data, size_t size, size_t n, void *arg)
 {
-	struct buf *body = arg;
+	struct local_exchange *x = arg;
 
-	buf_add(body, data, size * n);
-	return body->over ? 0 : size * n;
+	buf_add(x->body, data, size * n);
+	x->stopped = !x->body->over && x->on_body && !x->on_body(x->arg, x->body);
+	return x->body->over || x->stopped ? 0 : size * n;
 }
 
 static size_t take_header(char *data, size_t size, size_t n, void *arg)
@@ -67,7 +68,7 @@ static void set_up(struct local_exchange *x, CURL *curl, const char *url,
 	(void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	(void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, left < 0 ? 0L : left ? (long)left : 1L);
 	(void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
-	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x->body);
+	(void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
 	(void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
@@ -109,7 +110,7 @@ int local_exchange(struct local_exchange *x, struct err *err)
 	rc = curl_easy_perform(curl);
 	(void)curl_easy_getinfo(curl, CURLINFO_SIZE_UPLOAD_T, &sent);
 	x->unsent = (size_t)sent < x->len;
-	if (rc != CURLE_OK)
+	if (rc != CURLE_OK && !x->stopped)
 		return fail(x, curl, rc, why, err);
 	(void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &x->status);
 	return 0;

@@ -129,11 +129,18 @@ static int print_answer(const ProtobufCMessage *answer, struct err *err)
 	return 0;
 }
 
+/* Prints an answer of a stream at once. */
+static bool print_each(void *arg, const ProtobufCMessage *answer)
+{
+	return print_answer(answer, arg) == 0 && fflush(stdout) == 0;
+}
+
 static int ask(const char *name, const char *from, struct err *err)
 {
+	struct deadline deadline = deadline_in(1000 * (uint64_t)o.seconds);
 	const ProtobufCMethodDescriptor *call = cri_call_find(name);
 	AUTO(json) struct json *j = NULL;
-	ProtobufCMessage *request, *answer;
+	ProtobufCMessage *request, *answer = NULL;
 	int rc;
 
 	if (!call)
@@ -142,11 +149,13 @@ static int ask(const char *name, const char *from, struct err *err)
 	request = j ? cri_message_parse(call->input, j, "request", err) : NULL;
 	if (!request)
 		return -1;
-	rc = cri_call(o.socket, name, request, deadline_in(1000 * (uint64_t)o.seconds), &answer,
-		      err);
+	if (str_eq(name, "GetContainerEvents"))
+		rc = cri_call_each(o.socket, name, request, deadline, print_each, err, err);
+	else
+		rc = cri_call(o.socket, name, request, deadline, &answer, err);
 	protobuf_c_message_free_unpacked(request, NULL);
-	if (rc < 0)
-		return -1;
+	if (rc < 0 || !answer)
+		return err->code ? -1 : rc;
 	rc = print_answer(answer, err);
 	protobuf_c_message_free_unpacked(answer, NULL);
 	return rc;

@@ -43,6 +43,8 @@ static void check_frame(const char *message, size_t len)
 		bug("framed, but: %s", err.msg);
 	if (n != len || memcmp(back, message, len) != 0)
 		bug("framed, but not the same");
+	if (grpc_answer_next(&body, "fuzz", &n, &err) != 1 || n != len)
+		bug("framed, but no message of a stream");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -207,6 +207,34 @@ static const struct {
 	  E_PROTOCOL, NULL },
 };
 
+static const struct {
+	const char *body;
+	size_t len;
+	int rc; /* 1: a message of 2 bytes */
+} pieces[] = {
+	{ "", 0, 0 },
+	{ "\0\0\0\0", 4, 0 },
+	{ "\0\0\0\0\2", 5, 0 },
+	{ "\0\0\0\0\2a", 6, 0 },
+	{ "\0\0\0\0\2ab", 7, 1 },
+	{ "\0\0\0\0\2ab\0\0", 9, 1 },
+	{ "\1\0\0\0\2ab", 7, -1 },
+};
+
+/* A message of a stream is taken once all of it has arrived. */
+START_TEST(grpc_messages_of_a_stream)
+{
+	AUTO(buf) struct buf body = BUF_INIT(100);
+	size_t len = 0;
+
+	buf_add(&body, pieces[_i].body, pieces[_i].len);
+	ck_assert_int_eq(grpc_answer_next(&body, "m", &len, &err), pieces[_i].rc);
+	ck_assert_int_eq(err.code, pieces[_i].rc < 0 ? E_PROTOCOL : E_OK);
+	if (pieces[_i].rc > 0)
+		ck_assert_uint_eq(len, 2);
+}
+END_TEST
+
 START_TEST(grpc_answers)
 {
 	struct grpc_answer a = GRPC_ANSWER_INIT;
@@ -245,6 +273,7 @@ int main(void)
 	tcase_add_test(tc, nobody_there);
 	tcase_add_test(tc, no_proxy);
 	tcase_add_loop_test(tc, grpc_from_others, 0, ARRAY_LEN(not_grpc));
+	tcase_add_loop_test(tc, grpc_messages_of_a_stream, 0, (int)ARRAY_LEN(pieces));
 	tcase_add_loop_test(tc, grpc_answers, 0, ARRAY_LEN(answers));
 	suite_add_tcase(s, tc);
 	return suite_run(s);

@@ -180,3 +180,37 @@ test_log_of_odd_lines() {
 
 long_line() { log_of odd c1 | tr -cd y | wc -c; }
 last_line() { log_of odd c1 | tail -n 1; }
+
+# A kubelet may be told of the life of containers instead of asking for it. containerd 1.6 cannot.
+test_events_of_containers() {
+	local pod id probe client
+	case $(cri --field runtime_version Version) in 1.6.* | v1.6.*) return 0 ;; esac
+	"$TOOLS/cri" --socket "$LAB/containerd.sock" --timeout 600 GetContainerEvents >"$LAB/events" 2>&1 &
+	client=$!
+	pod=$(pod events)
+	until [ -s "$LAB/events" ]; do # the manager does not say from when on it listens
+		kill -0 "$client"
+		probe=$(container "$pod" probe true)
+		remove "$probe"
+		sleep 0.1
+	done
+	id=$(started "$pod" c1 'until [ -e /tmp/go ]; do sleep 0.1; done; exit 3')
+	until_is "events" 'CREATED STARTED ' events_of "$id"
+	in_container "$id" touch /tmp/go
+	until_is "events" 'CREATED STARTED STOPPED ' events_of "$id"
+	has "exit code" "$(grep exit_code "$LAB/events" | tail -n 1)" ' 3,'
+	remove "$id"
+	until_is "events" 'CREATED STARTED STOPPED DELETED ' events_of "$id"
+	pod_gone "$pod"
+	until_is "the last event of the pod" DELETED last_event_of "$pod"
+	kill "$client"
+	wait "$client" 2>/dev/null || :
+}
+
+events_of() { # ID
+	sed -n "/\"container_id\": \"$1\"/ { n; s/.*\"CONTAINER_\(.*\)_EVENT\",/\1/p }" "$LAB/events" | tr '\n' ' '
+}
+
+last_event_of() { # ID
+	events_of "$1" | awk '{ print $NF }'
+}
