@@ -22,7 +22,7 @@ static const struct {
 	const char *name;
 } signals[] = { { SIGINT, "SIGINT" }, { SIGTERM, "SIGTERM" }, { SIGHUP, "SIGHUP" } };
 
-static volatile sig_atomic_t came;
+static volatile sig_atomic_t came, meant_for;
 static int event = -1, shields;
 static const char *self, *doing;
 
@@ -31,17 +31,21 @@ static void say(const char *text)
 	(void)!write(2, text, strlen(text));
 }
 
-static void on_signal(int number)
+static void on_signal(int number, siginfo_t *info, void *context)
 {
 	const uint64_t one = 1;
 	int saved = errno;
 
-	if (came) {
+	(void)context;
+	if (came && !meant_for) {
 		say(self);
 		say(": still working: ");
 		say(doing);
 		say("\n");
-	} else {
+	}
+	if (meant_for && info->si_code != SI_KERNEL)
+		(void)kill(meant_for, number);
+	if (!came) {
 		came = number;
 		(void)!write(event, &one, sizeof(one));
 	}
@@ -50,7 +54,8 @@ static void on_signal(int number)
 
 void interrupt_catch(const char *name, const char *text)
 {
-	struct sigaction act = { .sa_handler = on_signal, .sa_flags = SA_RESTART }, now;
+	struct sigaction act = { .sa_sigaction = on_signal, .sa_flags = SA_RESTART | SA_SIGINFO },
+			 now;
 
 	self = name;
 	doing = text;
@@ -114,4 +119,16 @@ int interrupt_sleep(unsigned ms, struct err *err)
 void interrupt_shield(bool up)
 {
 	shields += up ? 1 : -1;
+}
+
+void interrupt_pass_on(pid_t pid)
+{
+	sigset_t all, old;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_BLOCK, &all, &old);
+	meant_for = pid;
+	if (pid && came)
+		(void)kill(pid, came);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 }

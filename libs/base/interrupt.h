@@ -24,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Catches the signals; those that are ignored stay ignored. A second signal prints "NAME: still
  * working: TEXT" on standard error. Both strings are kept by reference. May be called again. */
@@ -45,3 +46,11 @@ MUST_CHECK int interrupt_sleep(unsigned ms, struct err *err);
 
 /* Raises (true) or lowers a shield: while one is up, nothing is cancelled. Shields nest. */
 void interrupt_shield(bool up);
+
+/*
+ * From now on the signals are meant for a program in our process group, which does the work while
+ * the caller waits for it; 0: no longer. Each signal that is caught, and one that was before, is
+ * sent to it, and prints nothing here. What the kernel sends is not: a terminal's SIGINT goes to
+ * the whole group.
+ */
+void interrupt_pass_on(pid_t pid);

@@ -104,10 +104,13 @@ struct plan {
 
 static void child_signals(const struct plan *p)
 {
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	struct sigaction dfl = { .sa_handler = SIG_DFL }, now;
 
-	for (int n = 1; n < NSIG; n++)
+	for (int n = 1; n < NSIG; n++) {
+		if (p->s->same_group && sigaction(n, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+			continue;
 		(void)sigaction(n, &dfl, NULL);
+	}
 	(void)sigprocmask(SIG_SETMASK, &p->old_mask, NULL);
 }
 

@@ -12,7 +12,7 @@
  *	if (spawn_wait(&child, deadline, &status, err) < 0)	// E_TIMEOUT: it is still running
  *		spawn_kill(&child);
  *
- * In the child all signals are unblocked and at their defaults, fds above 2 that are not listed are
+ * In the child all signals are unblocked and at their defaults (but see same_group), fds above 2 that are not listed are
  * closed, and no parent-death signal is set unless parent_death_signal is given. If exec fails,
  * spawn_start fails and names the program. Only async-signal-safe calls run between fork and exec,
  * so threads may call it.
@@ -56,7 +56,9 @@ struct spawn {
 	const struct spawn_user *user; /* NULL: the parent's */
 	bool new_session;
 	bool new_group;
-	bool same_group; /* stay in our group even while signals are caught (interrupt.h) */
+	/* Stay in our group even while signals are caught (interrupt.h), and ignore what we ignore,
+	 * as under nohup. */
+	bool same_group;
 	/* The child gets this signal when the thread that called spawn_start() ends; 0: none. */
 	int parent_death_signal;
 	/* Uses the processor and the disks only as far as others leave them (nice 19, I/O class

@@ -40,7 +40,7 @@
  *	file: PATH, text: TEXT; or has: TEXT
  *	absent: PATH
  *	points: PATH, to: PATTERN
- *	says: TEXT; or silent-about: TEXT			either output stream
+ *	says: TEXT, times: N; or silent-about: TEXT		either output stream
  *	json: PATH.OF.MEMBERS, is: VALUE			standard output, one document
  *	members: [NAME...]					of that document, all
  *	same-as: NAME, of: PATH
@@ -590,6 +590,20 @@ static int check_asked(const struct node *n, const struct json *j, struct err *e
 	return err_set(err, E_STATE, "%s was asked for %u times", text(j, "asked"), times);
 }
 
+static int check_said(const struct node *n, const struct json *j, struct err *err)
+{
+	const char *says = text(j, "says");
+	AUTO(str) char *wanted = expand(n, says ? says : text(j, "silent-about"));
+	const struct json *exactly = json_get(j, "times");
+	unsigned times = 0;
+
+	for (const char *at = buf_cstr(&n->all); (at = strstr(at, wanted)); at++)
+		times++;
+	if (exactly ? times == json_int(exactly) : says ? times > 0 : times == 0)
+		return 0;
+	return err_set(err, E_STATE, "it says '%.300s'", buf_cstr(&n->all));
+}
+
 static int check(struct node *n, const struct json *j, struct err *err)
 {
 	const char *s;
@@ -610,14 +624,8 @@ static int check(struct node *n, const struct json *j, struct err *err)
 
 		return lstat(full, &st) < 0 ? 0 : err_set(err, E_STATE, "%s is there", s);
 	}
-	if ((s = text(j, "says")) || (s = text(j, "silent-about"))) {
-		AUTO(str) char *wanted = expand(n, s);
-		bool said = strstr(buf_cstr(&n->all), wanted);
-
-		return said == !!text(j, "says")
-			       ? 0
-			       : err_set(err, E_STATE, "it says '%.300s'", buf_cstr(&n->all));
-	}
+	if (text(j, "says") || text(j, "silent-about"))
+		return check_said(n, j, err);
 	return step(n, j, err);
 }
 

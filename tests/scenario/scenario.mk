@@ -11,5 +11,6 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@tests/scenario/two-managers.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/signals.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/timer.sh $(BUILD)/bin/kata-deploy

@@ -546,6 +546,42 @@ START_TEST(a_caught_signal_ends_waits)
 }
 END_TEST
 
+/* A signal that comes before the call, and one that comes after it. */
+START_TEST(signals_are_passed_on)
+{
+	struct spawn s = { .argv = ARGV("sleep", "1000"), .same_group = true };
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+	int code;
+
+	interrupt_catch("base_test", "one moment");
+	ck_assert_int_eq(spawn_start(&s, &child, &err), 0);
+	ck_assert_int_eq(getpgid(child.pid), getpgid(0));
+	if (_i == 0)
+		ck_assert_int_eq(raise(SIGTERM), 0);
+	interrupt_pass_on(child.pid);
+	if (_i == 1)
+		ck_assert_int_eq(raise(SIGTERM), 0);
+	interrupt_shield(true);
+	ck_assert_int_eq(spawn_wait(&child, deadline_in(60000), &code, &err), 0);
+	ck_assert_int_eq(code, 128 + SIGTERM);
+	interrupt_pass_on(0);
+}
+END_TEST
+
+START_TEST(only_a_program_of_our_group_ignores_what_we_ignore)
+{
+	struct spawn s = { .argv = ARGV("sh", "-c", "kill -HUP $$; exit 3") };
+	struct err err = ERR_INIT;
+
+	ck_assert(signal(SIGHUP, SIG_IGN) != SIG_ERR);
+	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err), 128 + SIGHUP);
+	err_clear(&err);
+	s.same_group = true;
+	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err), 3);
+}
+END_TEST
+
 START_TEST(spawn_reports_a_missing_program)
 {
 	char *const *argv = ARGV("/nonexistent/program");
@@ -1005,6 +1041,8 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
+	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);
+	tcase_add_test(pure, only_a_program_of_our_group_ignores_what_we_ignore);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
 	tcase_add_test(pure, spawn_lowers_the_priority);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);

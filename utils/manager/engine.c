@@ -10,8 +10,9 @@
 #include "base/spawn.h"
 #include "base/str.h"
 
+#include <errno.h>
 #include <limits.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -57,29 +58,28 @@ static enum err_code code_of(int status)
 	return E_FAILED;
 }
 
+/* Waits without reaping, so that no signal is passed on to another process of the same pid. */
+static void await_end(const struct child *child)
+{
+	struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+
+	interrupt_pass_on(child->pid);
+	while (poll(&ended, 1, -1) < 0 && errno == EINTR)
+		;
+	interrupt_pass_on(0);
+}
+
 int run_here(char *const *argv, int *status, struct err *err)
 {
 	const struct spawn_fd fds[] = { { 0, 0 }, { 1, 1 }, { 2, 2 } };
 	struct spawn s = { .argv = argv, .fds = fds, .nfds = 3, .same_group = true };
 	struct child child = CHILD_NONE;
-	int rc;
 
-	interrupt_catch("kata-manager", "kata-deploy ends by itself");
-	if (spawn_start(&s, &child, err) < 0)
+	interrupt_catch("kata-manager", "the program that it runs ends by itself");
+	if (interrupt_check(err) < 0 || spawn_start(&s, &child, err) < 0)
 		return -1;
-	if (spawn_wait(&child, DEADLINE_NEVER, status, err) == 0)
-		return 0;
-	if (err->code != E_CANCELLED)
-		return -1;
-	/* Wait until kata-deploy has undone or finished the change. A terminal sends SIGINT to it,
-	 * too, but nobody else sends SIGTERM. */
-	if (interrupt_signal() == SIGTERM)
-		(void)kill(child.pid, SIGTERM);
-	err_clear(err);
-	interrupt_shield(true);
-	rc = spawn_wait(&child, DEADLINE_NEVER, status, err);
-	interrupt_shield(false);
-	return rc;
+	await_end(&child);
+	return spawn_wait(&child, DEADLINE_NEVER, status, err);
 }
 
 int engine_run(char *const *words, struct err *err)
@@ -88,8 +88,10 @@ int engine_run(char *const *words, struct err *err)
 	int status;
 
 	if (run_here(argv, &status, err) < 0)
-		return err_hint(err,
-				"kata-deploy must be in the directory of kata-manager or in PATH");
+		return err->code == E_CANCELLED
+			       ? -1
+			       : err_hint(err, "kata-deploy must be in the directory "
+					       "of kata-manager or in PATH");
 	if (status == 0)
 		return 0;
 	return err_set(err, code_of(status), "kata-deploy %s failed", words[0]);

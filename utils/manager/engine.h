@@ -19,7 +19,9 @@ struct engine_options {
 };
 extern struct engine_options engine;
 
-/* Runs any program with our standard streams and waits for its end; *status: its exit status. */
+/* Runs any program with our standard streams and waits for its end; *status: its exit status. The
+ * signals that ask us to end are passed on to it, which decides; what was ignored is ignored there
+ * too. E_CANCELLED: one arrived before. */
 MUST_CHECK int run_here(char *const *argv, int *status, struct err *err);
 
 /* Runs kata-deploy with our standard streams. words: verb and options, strv. If it fails, the error

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * kata-manager install: checks the machine, shows the plan, asks for confirmation, installs. On a
- * machine without a container manager it first offers to install the distribution's containerd. It
- * never changes the default runtime.
+ * kata-manager install: checks the machine, shows the plan, runs kata-deploy, which asks for
+ * confirmation. On a machine without a container manager it first offers to install the
+ * distribution's containerd. It never changes the default runtime.
  */
 
 #include "utils/manager/manager.h"
@@ -107,24 +107,6 @@ static int show_managers(bool *any, struct err *err)
 	return 0;
 }
 
-/* Shows keys that will be trusted from now on: the person who answers the question must compare
- * them. */
-static void show_new_keys(const struct json *trust)
-{
-	const struct json *keys;
-
-	if (!trust || json_kind(trust) != JSON_IS_OBJECT || !is_true(trust, "remembers"))
-		return;
-	keys = json_get(trust, "keys");
-	(void)fputs("from now on these keys are trusted for it:\n", stderr);
-	for (size_t i = 0; keys && json_kind(keys) == JSON_IS_ARRAY && i < json_count(keys); i++) {
-		const char *id = json_get_text(json_at(keys, i), "id"),
-			   *key = json_get_text(json_at(keys, i), "key");
-
-		(void)fprintf(stderr, "  %s  %s\n", id ? id : "?", key ? key : "?");
-	}
-}
-
 /* Shows the plan as text, or why there is none. */
 static int show_plan(struct err *err)
 {
@@ -150,7 +132,6 @@ static int show_plan(struct err *err)
 		is_true(j, "restart") ? "yes" : "no", reason ? ", " : "", reason ? reason : "");
 	(void)fputs("the default runtime is not changed; containers select kata by its name\n",
 		    stderr);
-	show_new_keys(json_get(j, "trust"));
 	return 0;
 }
 
@@ -165,10 +146,12 @@ int manager_install(int argc, char **argv, struct err *err)
 		return -1;
 	if (!any && !engine.cri && offer_containerd(err) < 0)
 		return -1;
-	if (show_plan(err) < 0 || ask_yes("continue?", options.yes, err) < 0)
+	if (show_plan(err) < 0)
 		return -1;
 	strv_push(&words, "install");
-	strv_push(&words, "--yes");
+	/* kata-deploy shows the keys that it will trust, then asks. */
+	if (options.yes)
+		strv_push(&words, "--yes");
 	if (options.json)
 		strv_push(&words, "--json");
 	if (options.no_proof)
