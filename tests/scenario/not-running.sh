@@ -84,4 +84,4 @@ says 0 "docker: run --rm" "${try[@]}"
 rm "$lab/bin/nerdctl" "$lab/docker.runs"
 says 0 "ctr: run --rm" "${try[@]}"
 says 5 "the server of docker does not answer" env "PATH=$lab/bin:/usr/bin:/bin" "$manager" try --with docker busybox
-echo "  ok    a container manager that does not run is told at once"
+echo "  ok    a container manager that does not run is reported before anything is fetched"

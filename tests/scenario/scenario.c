@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Runs scenario files: given a node, run kata-deploy, expect this. scenario PROGRAM FILE...
+ * Runs scenario files: given a node, run kata-deploy, expect a result. scenario PROGRAM FILE...
  *
- *	name: what is shown
+ *	name: description of the scenario, which is printed
  *	given: [STEP...]
- *	run: command line of kata-deploy; or manage: one of kata-manager, which lies beside it
- *	as: UID; default: who we are
+ *	run: command line of kata-deploy; or manage: command line of kata-manager
+ *	as: UID; default: the caller's
  *	umask: "077"; default: 022
  *	bare: true						without the defaults below
- *	input: PATH of what it reads; default: nothing
- *	environment: "NAME=VALUE ..." besides ours
+ *	input: PATH of standard input; default: /dev/null
+ *	environment: "NAME=VALUE ..." in addition to the caller's
  *	status: 0, or the slug of an error; default: 0
  *	expect: [CHECK...]
  *	then: [{run, status, expect}, ...]
  *
  * Steps:
  *
- *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME; what
- *								is not said is as releases.yaml, in
- *								the folder above, has it
+ *	release: NAME, version, serial, files: {PATH: TEXT}	built and signed in ${dir}/NAME; for
+ *								missing members releases.yaml, in the
+ *								parent directory, has defaults
  *	run: COMMAND						must succeed
  *	write: PATH, text: TEXT
  *	replace: PATH, text: OLD, with: NEW
@@ -26,12 +26,12 @@
  *	mkdir: PATH
  *	link: PATH, to: TARGET
  *	exec: COMMAND LINE					must succeed
- *	snapshot: NAME, of: PATH				remembers a tree for same-as
+ *	snapshot: NAME, of: PATH				records a tree for same-as
  *	mount: PATH, options: OF A TMPFS			until the end
  *	read-only: PATH						until the end
- *	hide: PATH						an absolute one of the host's
+ *	hide: PATH						an absolute path of the host
  *	lock: PATH						is held until the end
- *	fill: PATH						a file, until the disk is full
+ *	fill: PATH						a file that fills the disk
  *	serve: PATH						over HTTP until the end
  *	pin: PATH						immutable until the end, or unpin: PATH
  *
@@ -40,18 +40,18 @@
  *	file: PATH, text: TEXT; or has: TEXT
  *	absent: PATH
  *	points: PATH, to: PATTERN
- *	says: TEXT, times: N; or silent-about: TEXT		either output stream
- *	json: PATH.OF.MEMBERS, is: VALUE			standard output, one document
- *	members: [NAME...]					of that document, all
+ *	says: TEXT, times: N; or silent-about: TEXT		in either output stream
+ *	json: PATH.OF.MEMBERS, is: VALUE			standard output is one document
+ *	members: [NAME...]					all members of that document
  *	same-as: NAME, of: PATH
- *	asked: PATH, at-most: N; or at-least: N			requests to ${web} that start so
+ *	asked: PATH, at-most: N; or at-least: N			requests to ${web} for this prefix
  *
- * Paths are relative to a temporary directory. In strings ${dir} is that directory, ${key} the
- * public key that signs, ${web} the server of "serve" (web_lab.h says what may follow), ${deaf} one
- * that drops what comes, ${closed} one that refuses it, ${sha256:PATH} a file's digest, and
- * ${SHA256:PATH} the same in capitals. A command that says nothing about them gets a prefix, a lock,
- * a cache, a trust directory and a memory of trust in there, neither container manager nor proof,
- * and --yes.
+ * Paths are relative to a temporary directory. In strings, ${dir} is that directory, ${key} the
+ * public key of the releases, ${web} the server of "serve" (web_lab.h has its special paths),
+ * ${deaf} an address that drops packets, ${closed} one that refuses connections, ${sha256:PATH} the
+ * digest of a file, and ${SHA256:PATH} the same in capitals. Unless the command line has them, the
+ * command gets a prefix, a lock, a cache, a trust directory and a memory of trust below ${dir},
+ * --cri none, --no-proof and --yes.
  */
 
 #include "base/deadline.h"
@@ -648,9 +648,9 @@ static int check_status(const struct node *n, const struct json *wanted, struct 
 					     n->status, status, buf_cstr(&n->all));
 }
 
-/* What a person can do something about says what: each error that a scenario ends with is looked at,
- * whether it expects a text or not. Not of these: what was cancelled, what the system or a peer did,
- * and documents that somebody else has to mend. */
+/* An error that a user can act on must name a remedy, whether or not the scenario expects a text.
+ * Exceptions: cancelled commands, errors of the system or of a peer, and damaged documents, which
+ * only their author can repair. */
 static int check_remedy(const struct node *n, struct err *err)
 {
 	static const enum err_code codes[] = { E_FAILED,      E_USAGE,   E_CONFIG, E_NOT_FOUND,
@@ -658,7 +658,7 @@ static int check_remedy(const struct node *n, struct err *err)
 					       E_UNSUPPORTED, E_TIMEOUT, E_TRUST };
 	AUTO(strv) char **lines = strv_split(buf_cstr(&n->all), "\n");
 
-	/* kata-manager adds a line to what kata-deploy said. */
+	/* With kata-manager the error of kata-deploy is the line before the last. */
 	strv_each(line, lines) {
 		if (str_starts(*line, "kata-") && strstr(*line, "; "))
 			return 0;

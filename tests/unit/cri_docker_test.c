@@ -82,7 +82,7 @@ static void answer(int fd, const char *known)
 		return;
 }
 
-/* The one who listens is the one who is told. */
+/* Docker's API server. The process that listens is the one that SIGHUP is sent to. */
 _Noreturn static void serve(bool deaf)
 {
 	int listener = fd_unix_listen(sock, &err);

@@ -218,7 +218,7 @@ START_TEST(closing_resets_waiting_clients_and_frees_the_ports)
 
 	forward_close(&forward);
 	forward_close(&forward);
-	ck_assert_int_eq(read(waiting, &c, 1), -1); /* who was not accepted is told */
+	ck_assert_int_eq(read(waiting, &c, 1), -1); /* reset: it was never accepted */
 	ck_assert_int_eq(errno, ECONNRESET);
 	ck_assert_int_eq(dial("127.0.0.1", 80), -ECONNREFUSED);
 	ck_assert_int_eq(dial("::1", 80), -ECONNREFUSED);

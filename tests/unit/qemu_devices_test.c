@@ -83,7 +83,7 @@ static char *stand_in(const char *script)
 	return path;
 }
 
-/* It lists everything, but what it is told to leave out. */
+/* Lists every device of devices.def except those in $out. */
 static const char everything[] =
 	"out='%s'\n"
 	"sed -nE \"s/^QEMU_(MACHINE|DEVICE|OBJECT)\\(\\\"([^\\\"]*)\\\".*/\\2 of it/p\" "
