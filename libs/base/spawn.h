@@ -12,10 +12,10 @@
  *	if (spawn_wait(&child, deadline, &status, err) < 0)	// E_TIMEOUT: it is still running
  *		spawn_kill(&child);
  *
- * In the child all signals are unblocked and at their defaults (but see same_group), fds above 2 that are not listed are
- * closed, and no parent-death signal is set unless parent_death_signal is given. If exec fails,
- * spawn_start fails and names the program. Only async-signal-safe calls run between fork and exec,
- * so threads may call it.
+ * In the child all signals are unblocked and at their defaults (but see same_group), fds above 2
+ * that are not listed are closed, and no parent-death signal is set unless parent_death_signal is
+ * given. If exec fails, spawn_start fails and names the program. Only async-signal-safe calls run
+ * between fork and exec, so threads may call it.
  *
  * A process that reaps orphans (PID 1, a subreaper) calls spawn_reap_orphans() on SIGCHLD, which
  * reaps every zombie except those that belong to a struct child or were claimed.
