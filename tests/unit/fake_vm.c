@@ -2,11 +2,12 @@
 /*
  * Plays QEMU and its guest: takes QEMU's command line, uses the fds in it, and answers as QMP,
  * console and agent. The environment variable FAKE_VM is the name of a script, which says how it
- * misbehaves; "good" does not. "die-at:METHOD:N" and "close-at:METHOD:N" play "pod" until the agent
- * gets its Nth request of that method: then the VM exits, or closes the agent's connection. Requests to the agent are appended to the file FAKE_VM_LOG, each
- * preceded by its length (4 bytes, of this machine's order); the command line is written to
- * FAKE_VM_LOG.argv, a line for each argument. With a vhost-vsock device it listens at the path of
- * vsock_lab.h. It also plays virtiofsd.
+ * misbehaves; "good" does not. "die-at:METHOD:N" and "close-at:METHOD:N" play "pod" until the
+ * agent gets its Nth request of that method: then the VM exits, or closes the agent's connection.
+ * Requests to the agent are appended to the file FAKE_VM_LOG, each preceded by its length (4
+ * bytes, of this machine's order); the command line is written to FAKE_VM_LOG.argv, a line for
+ * each argument. With a vhost-vsock device it listens at the path of vsock_lab.h. It also plays
+ * virtiofsd.
  */
 
 #include "tests/unit/vsock_lab.h"
