@@ -177,14 +177,15 @@ bool report_say(struct report *r, struct message *m)
 	memset(m, 0, sizeof(*m));
 	(void)pthread_mutex_lock(&r->lock);
 	some = r->say_turn || r->say_uninstall;
-	if (r->say_turn) {
-		m->kind = MESSAGE_TURN;
-		message_text(m->id, sizeof(m->id), r->turn_id);
-		r->say_turn = false;
-	} else if (r->say_uninstall) {
+	/* The request comes first: with its turn node would begin what is to be undone. */
+	if (r->say_uninstall) {
 		m->kind = MESSAGE_UNINSTALL;
 		message_text(m->id, sizeof(m->id), r->uninstall_id);
 		r->say_uninstall = false;
+	} else if (r->say_turn) {
+		m->kind = MESSAGE_TURN;
+		message_text(m->id, sizeof(m->id), r->turn_id);
+		r->say_turn = false;
 	}
 	(void)pthread_mutex_unlock(&r->lock);
 	return some;
@@ -397,6 +398,11 @@ static int show_labels(struct report *r, const struct json *node, struct deadlin
 
 /* --- turns --- */
 
+static uint64_t adopted_ms(const struct report *r)
+{
+	return r->o->adopted_ms ? r->o->adopted_ms : ADOPTED_MS;
+}
+
 static bool is_turn_of_ours(const struct report *r)
 {
 	return r->now.wants || r->granted;
@@ -504,7 +510,7 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 	/* A node that is starting may wait for the pod before this one, which may still use the
 	 * turn. */
 	if (r->pace.slot >= 0 && r->now.connected && r->now.has_state &&
-	    r->now.state.phase != PHASE_STARTING && clock_ms() - r->now.since >= ADOPTED_MS &&
+	    r->now.state.phase != PHASE_STARTING && clock_ms() - r->now.since >= adopted_ms(r) &&
 	    end_adopted(r, deadline, err) < 0)
 		return -1;
 	if (r->granted && r->pace.slot >= 0 && !r->now.connected)
@@ -579,8 +585,8 @@ static uint64_t pause_of(const struct report *r)
 
 		next = next < stable ? next : stable;
 	}
-	if (r->pace.slot >= 0 && !is_turn_of_ours(r) && next > ADOPTED_MS)
-		next = ADOPTED_MS;
+	if (r->pace.slot >= 0 && !is_turn_of_ours(r) && next > adopted_ms(r))
+		next = adopted_ms(r);
 	if (!r->now.connected && next > REPORT_SILENCE_MS)
 		next = REPORT_SILENCE_MS;
 	return next;

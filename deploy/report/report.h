@@ -80,7 +80,10 @@ struct report_options {
 	const char *space;         /* namespace of the Leases; NULL: that of the service account */
 	char *const *taints;       /* start-up taints, KEY[=VALUE][:EFFECT]; strv */
 	struct report_pace pace;
-	unsigned stable_ms, idle_ms; /* instead of REPORT_STABLE_MS and REPORT_IDLE_MS; 0: these */
+	/* For tests; 0: the usual. stable_ms: instead of REPORT_STABLE_MS, idle_ms: instead of
+	 * REPORT_IDLE_MS, adopted_ms: after so long a turn that node does not request is given
+	 * back. */
+	unsigned stable_ms, idle_ms, adopted_ms;
 };
 
 /* E_USAGE: a name, taint or number is invalid. */

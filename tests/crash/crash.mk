@@ -25,11 +25,15 @@ $(eval $(call link_rule,crash-pods,tests/crash/pods.c tests/crash/server.c tests
 # A sample of every N-th call, which starts at another call each day.
 crash_sample = --every $(1) --from $$(($$(date +%-j) % $(1) + 1))
 
-check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_PODS) ## kill installs and shims, and make installs fail, at a sample of changing system calls
+check-crash: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) $(CRASH_NODE) $(CRASH_PODS) ## kill installs and shims, and make installs fail, at a sample of changing system calls
 	@tests/crash/run.sh $(CRASH_WALK) --short
 	@tests/crash/program.sh $(CRASH_PROGRAM) --only upgrade --short
 	@tests/crash/copy.sh $(CRASH_COPY)
+	@tests/crash/node.sh $(CRASH_NODE) $(call crash_sample,20)
 	@$(abspath $(firstword $(CRASH_PODS))) $(call crash_sample,50) $(abspath $(wordlist 2,3,$(CRASH_PODS)))
+
+crash-walk-node: $(CRASH_NODE) ## kill kata-deploy node at every changing system call, also with the verb that it runs
+	@tests/crash/node.sh $(CRASH_NODE)
 
 crash-walk-pods: $(CRASH_PODS) stage ## kill shims at every changing system call of a pod's life, and with real VMs at some
 	@! $(abspath $(firstword $(CRASH_PODS))) --only control --every 1000 --from 150 $(abspath $(wordlist 2,3,$(CRASH_PODS))) >/dev/null
@@ -44,6 +48,6 @@ crash-walk: $(CRASH_WALK) $(CRASH_PROGRAM) $(CRASH_COPY) ## the same for install
 crash-walk-manager: $(CRASH_MANAGER) demo-releases ## the same with a real containerd; a sample with CRASH_EVERY=9 CRASH_PROOF_EVERY=30
 	@tests/crash/manager.sh $(CRASH_MANAGER) $(BUILD)/demo/this $(BUILD)/demo/next
 else
-check-crash crash-walk crash-walk-manager crash-walk-pods:
+check-crash crash-walk crash-walk-manager crash-walk-node crash-walk-pods:
 	@echo "skipped: the crash walk: its tracer is for x86_64"
 endif

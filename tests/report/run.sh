@@ -4,7 +4,8 @@
 # Tests kata-deploy report, and its code simulating many nodes, with a real API server: run.sh BUILD [TEST...]
 #
 # BUILD has kubernetes/ (tests/kubernetes/build.sh), bin/ and tools/. The cluster has no kubelets: nodes are only objects,
-# and tools/speak or tools/fleet play their programs. test_thousand runs only if it is named.
+# and tools/speak or tools/fleet play their programs. test_thousand and test_thousand_that_stop run only if
+# they are named.
 set -u
 # shellcheck source=tests/kubernetes/lib.sh
 . "$(dirname "$0")/../kubernetes/lib.sh"
@@ -229,6 +230,49 @@ test_a_failure_that_was_not_heard() {
 	until_true 30 grep -q '"type":"turn","id":"t-9"' "$ONE/heard"
 	say '{"v":1,"type":"end-turn","id":"t-9","good":true}'
 	until_is "Leases" "" leases
+	one_end
+}
+
+failed_lease() { # NODE
+	kubectl apply -f - >/dev/null <<-EOF
+		apiVersion: coordination.k8s.io/v1
+		kind: Lease
+		metadata:
+		  name: kata-deploy.default.failed.$1
+		  namespace: default
+		  labels: { $PREFIX/instance: default, $PREFIX/kind: failed }
+		spec: { holderIdentity: $1 }
+	EOF
+}
+message_of() { of_node "$1" '.status.conditions // [] | map(select(.type == "KataReady")) | map(.message) | join(" ")'; }
+warnings_of() { # NAME
+	kubectl get events -n kube-system -o json | jq -r --arg n "$1" '[.items[] |
+		select(.involvedObject.name == $n and .type == "Warning") | .reason] | unique | join(" ")'
+}
+
+# Three nodes have failed: a node that waits gets no turn, and its condition and an Event say why. When one of the three is
+# well again, it goes on.
+test_failures_are_said() {
+	local node
+	for node in f1 f2 f3; do failed_lease $node; done
+	one_start n12
+	state starting false false
+	state waiting false false
+	say '{"v":1,"type":"want-turn","id":"t-12","held":false}'
+	until_is "condition" "False RolloutStopped" condition_of n12
+	has "message" "$(message_of n12)" "no more turns are given: 3 nodes failed in theirs, see the Leases $PREFIX/kind=failed"
+	until_is "warnings" RolloutStopped warnings_of n12
+	expect "turns that were given" "$(grep -c '"type":"turn"' "$ONE/heard")" 0
+	expect "Leases" "$(leases)" "kata-deploy.default.failed.f1 kata-deploy.default.failed.f2 kata-deploy.default.failed.f3 "
+	kubectl delete lease -n default kata-deploy.default.failed.f2 >/dev/null
+	until_true 120 grep -q '"type":"turn","id":"t-12"' "$ONE/heard"
+	state installing false true
+	until_is "condition" "False Installing" condition_of n12
+	say '{"v":1,"type":"end-turn","id":"t-12","good":true}'
+	state ready true true
+	until_is "condition" "True Ready" condition_of n12
+	until_is "Leases" "kata-deploy.default.failed.f1 kata-deploy.default.failed.f3 " leases
+	kubectl delete lease -n default kata-deploy.default.failed.f1 kata-deploy.default.failed.f3 >/dev/null
 	one_end
 }
 
@@ -460,6 +504,14 @@ test_turns_outlast_the_server() {
 test_thousand() {
 	fleet thousand --nodes 1000 --node-ms 30000 --idle 120
 	fleet_over thousand
+}
+
+# Of a thousand nodes three are broken: no more than the first hundred begin until the cause is removed.
+test_thousand_that_stop() {
+	touch "$LAB/cause"
+	fleet halted --nodes 1000 --node-ms 5000 --broken 3 --cause "$LAB/cause"
+	expect "the cause" "$(ls "$LAB/cause" 2>/dev/null)" ""
+	fleet_over halted
 }
 
 mapfile -t all < <(grep -oE '^test_[a-z0-9_]+' "$0" | grep -v thousand)

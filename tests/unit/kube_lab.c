@@ -11,6 +11,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -159,10 +160,17 @@ static void *serve(void *arg)
 	bool more = true;
 
 	while (more && hear(c->a, c->sock, &asked)) {
-		const struct said *s = next(c->a, &asked);
+		AUTO(str) char *body = NULL;
+		struct said said;
 
-		answer(c->a, c->sock, s);
-		more = s->how == SAY_ALL;
+		if (c->a->decide) {
+			c->a->decide(c->a->arg, &asked, &said, &body);
+			said.body = body;
+		} else {
+			said = *next(c->a, &asked);
+		}
+		answer(c->a, c->sock, &said);
+		more = said.how == SAY_ALL;
 		forget(&asked);
 		asked = (struct asked){ 0 };
 	}
@@ -176,11 +184,13 @@ static void *run(void *arg)
 	struct api *a = arg;
 
 	while (wait_for(a, a->listener)) {
-		int sock = accept4(a->listener, NULL, NULL, SOCK_CLOEXEC);
+		int sock = accept4(a->listener, NULL, NULL, SOCK_CLOEXEC), yes = 1;
 		struct connection *c;
 
 		if (sock < 0)
 			continue;
+		/* An answer is sent in pieces. */
+		(void)setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 		c = NEW(struct connection);
 		*c = (struct connection){ a, sock };
 		ck_assert_uint_lt(a->nstayers, API_KEPT);
@@ -189,14 +199,13 @@ static void *run(void *arg)
 	return NULL;
 }
 
-void api_start(struct api *a, const struct said *said, size_t n)
+static void begin(struct api *a)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
 	struct err err = ERR_INIT;
 
-	*a = (struct api){ .said = said, .n = n };
 	a->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_eq(bind(a->listener, (struct sockaddr *)&at, sizeof(at)), 0);
 	ck_assert_int_eq(listen(a->listener, 64), 0);
@@ -205,6 +214,18 @@ void api_start(struct api *a, const struct said *said, size_t n)
 	ck_assert_int_eq(fd_pipe(a->stop, &err), 0);
 	ck_assert_int_eq(pthread_mutex_init(&a->lock, NULL), 0);
 	ck_assert_int_eq(pthread_create(&a->thread, NULL, run, a), 0);
+}
+
+void api_start(struct api *a, const struct said *said, size_t n)
+{
+	*a = (struct api){ .said = said, .n = n };
+	begin(a);
+}
+
+void api_serve(struct api *a, api_decide *fn, void *arg)
+{
+	*a = (struct api){ .decide = fn, .arg = arg };
+	begin(a);
 }
 
 void api_stop(struct api *a)

@@ -45,11 +45,17 @@ struct asked {
 	char *line, *head, *body;
 };
 
+/* Decides about a request: fills the answer; a body that is allocated goes to *body, which is freed
+ * after it. Called on a thread for each connection. */
+typedef void api_decide(void *arg, const struct asked *asked, struct said *answer, char **body);
+
 enum { API_KEPT = 64, API_DIR = 64 };
 
 struct api {
 	const struct said *said;
 	size_t n;
+	api_decide *decide; /* NULL: the answers are said */
+	void *arg;
 	int listener, port, stop[2];
 	pthread_t thread, stayers[API_KEPT];
 	size_t nstayers;
@@ -59,6 +65,8 @@ struct api {
 };
 
 void api_start(struct api *a, const struct said *said, size_t n);
+/* The same with a function instead of prepared answers; requests are not kept. */
+void api_serve(struct api *a, api_decide *decide, void *arg);
 /* Checks that there was one request for each answer, and no other. */
 void api_end(struct api *a);
 void api_stop(struct api *a);

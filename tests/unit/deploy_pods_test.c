@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Whole pods of a DaemonSet, without the node: the state machine of node (deploy/node/machine.h)
+ * and the rounds of report (deploy/report/report.h), with an API server that keeps objects. Jobs end
+ * at once. A walk kills the pod of a node before and after each request to the API server.
+ */
+
+#include "tests/unit/cluster_lab.h"
+#include "tests/unit/suite.h"
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "deploy/node/machine.h"
+#include "deploy/report/report-internal.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define LEASES_OF "/apis/coordination.k8s.io/v1/namespaces/kata/leases/"
+#define NODES     "/api/v1/nodes/"
+#define EVENTS    "/events/"
+
+/* ROUNDS_MAX: of all nodes, until a test fails. */
+enum { PODS = 2, ROUNDS_MAX = 400, FAILURES = 3 };
+
+struct pod {
+	char name[16], path[64];
+	struct report_options o;
+	struct machine m;
+	struct machine_kept kept; /* node.json */
+	struct report *report;
+	struct kube *k;
+	struct node_state told; /* to report */
+	bool heard_of;          /* report has had a state */
+	bool installed;         /* the node has the release */
+	bool broken;            /* installs fail */
+	bool is_killed;         /* at the cut */
+	unsigned installs, uninstalls;
+};
+
+static struct cluster c;
+static struct pod pods[PODS];
+static char dir[API_DIR];
+static int cancel = -1;
+static struct pod *acting; /* the one whose round runs */
+static uint64_t now, wall;
+
+/* --- a pod --- */
+
+static const struct machine_options usual = { .quick_ms = 600 * 1000, .full_ms = 86400 * 1000 };
+
+static void pod_begin(struct pod *p, bool has_kept)
+{
+	AUTO(str) char *config = path_join(dir, "config");
+	struct kube_options access = { .kubeconfig = config, .pause_ms = 5, .cancel = cancel };
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(kube_open(&access, &p->k, &err) == 0, "%s", err.msg);
+	p->report = report_new(&p->o, p->k);
+	report_connected(p->report, true);
+	machine_init(&p->m, &usual, has_kept ? &p->kept : NULL, now, wall);
+	p->heard_of = p->is_killed = false;
+}
+
+static void pod_end(struct pod *p)
+{
+	report_free(p->report);
+	kube_free(p->k);
+	p->report = NULL;
+	p->k = NULL;
+}
+
+/* What the verbs would print. */
+static void do_job(struct pod *p, enum node_job job)
+{
+	struct outcome o = { .job = job, .ok = true };
+
+	if (job == JOB_INSTALL && p->broken) {
+		o.ok = false;
+		message_text(o.code, sizeof(o.code), "failed");
+		message_text(o.message, sizeof(o.message), "no pod starts");
+	} else if (job == JOB_INSTALL) {
+		p->installed = o.restarted = true;
+		p->installs++;
+	} else if (job == JOB_UNINSTALL) {
+		p->installed = false;
+		p->uninstalls++;
+	} else if (job == JOB_PLAN) {
+		o.changes = o.restart = !p->installed;
+	}
+	if (p->installed)
+		message_text(o.version, sizeof(o.version), "1.0");
+	o.installed = p->installed;
+	machine_done(&p->m, &o, now, wall);
+}
+
+/* As send_state() of the program: the state is on disk before report gets it. */
+static void tell(struct pod *p)
+{
+	struct message state = { .kind = MESSAGE_STATE, .state = p->m.state };
+	struct message says[MACHINE_SAYS];
+	unsigned n = machine_says(&p->m, says);
+
+	p->kept = p->m.kept;
+	if (p->heard_of && memcmp(&p->told, &p->m.state, sizeof(p->told)) == 0)
+		return;
+	p->told = p->m.state;
+	p->heard_of = true;
+	report_hear(p->report, &state);
+	for (unsigned i = 0; i < n; i++) {
+		report_hear(p->report, &says[i]);
+		if (says[i].kind == MESSAGE_END_TURN)
+			machine_said_end(&p->m);
+	}
+	p->kept = p->m.kept;
+}
+
+static void work(struct pod *p)
+{
+	enum node_job job = machine_next(&p->m, now, wall);
+
+	for (tell(p); job; tell(p)) {
+		do_job(p, job);
+		job = machine_next(&p->m, now, wall);
+	}
+}
+
+static void pod_round(struct pod *p)
+{
+	struct message m;
+
+	acting = p;
+	work(p);
+	report_hurry(p->report);
+	(void)report_step(p->report);
+	while (!p->is_killed && report_say(p->report, &m)) {
+		machine_heard(&p->m, &m, wall);
+		work(p);
+	}
+	now += 1000;
+	wall++;
+}
+
+/* --- the cluster --- */
+
+static void on_cut(void *arg)
+{
+	uint64_t one = 1;
+
+	(void)arg;
+	acting->is_killed = true;
+	ck_assert_int_eq(write(cancel, &one, sizeof(one)), sizeof(one));
+}
+
+static void setup(void)
+{
+	api_set_up(&c.api, dir);
+	log_init("report", "test", LOG_LOGFMT, 2, LOG_ERROR);
+}
+
+static void begin(const char *at_once, uint64_t cut_at, bool after)
+{
+	now = 1000000;
+	wall = 1700000000;
+	cancel = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	cluster_start(&c);
+	c.watched = ".turn-";
+	c.at = cut_at;
+	c.after = after;
+	c.cut = on_cut;
+	kube_free(api_client(&c.api, dir)); /* writes the kubeconfig */
+	for (size_t i = 0; i < PODS; i++) {
+		struct pod *p = &pods[i];
+		AUTO(str) char *node = NULL;
+
+		memset(p, 0, sizeof(*p));
+		(void)str_print(p->name, sizeof(p->name), "n%zu", i);
+		(void)str_print(p->path, sizeof(p->path), NODES "%s", p->name);
+		p->o = (struct report_options){
+			.node = p->name,
+			.space = "kata",
+			.adopted_ms = 1,
+			.pace = { .at_once = at_once, .failures = FAILURES, .seconds = 60 },
+		};
+		node = str_fmt("{\"metadata\":{\"name\":\"%s\"},\"status\":{\"conditions\":[{"
+			       "\"type\":\"Ready\",\"status\":\"True\"}]}}",
+			       p->name);
+		cluster_put(&c, p->path, node);
+		pod_begin(p, false);
+	}
+}
+
+static void end(void)
+{
+	for (size_t i = 0; i < PODS; i++)
+		pod_end(&pods[i]);
+	cluster_stop(&c);
+	(void)close(cancel);
+	cancel = -1;
+}
+
+static void teardown(void)
+{
+	if (cancel >= 0)
+		end();
+	api_tear_down(&c.api, dir);
+}
+
+static char *label_of(const struct pod *p, const char *label)
+{
+	AUTO(json) struct json *node = cluster_get(&c, p->path);
+	const char *text = kube_meta_of(node, "labels", label);
+
+	return text ? xstrdup(text) : NULL;
+}
+
+static bool is_ready(const struct pod *p)
+{
+	AUTO(str) char *own = label_of(p, REPORT_PREFIX REPORT_DEFAULT);
+	AUTO(str) char *shared = label_of(p, REPORT_SHARED_LABEL);
+
+	return p->installed && str_eq(own, "true") && str_eq(shared, "true");
+}
+
+/* No label, annotation or condition of ours is on the node. */
+static bool is_bare(const struct pod *p)
+{
+	AUTO(json) struct json *node = cluster_get(&c, p->path);
+	AUTO(str) char *text = json_format(node, false);
+
+	return !p->installed && !strcasestr(text, "kata");
+}
+
+static bool all_are(bool (*fn)(const struct pod *p))
+{
+	for (size_t i = 0; i < PODS; i++) {
+		if (!fn(&pods[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Rounds until that is true and no turn and no failure is left. The pod that is killed at the cut
+ * begins again, with node.json or, if that is lost with the pod, without. */
+static void rounds_until(bool (*fn)(const struct pod *p), bool lost, const char *what)
+{
+	for (unsigned i = 0; i < ROUNDS_MAX; i++) {
+		struct pod *p = &pods[i % PODS];
+		uint64_t drained;
+
+		pod_round(p);
+		if (p->is_killed) {
+			pod_end(p);
+			ck_assert_int_eq(read(cancel, &drained, sizeof(drained)), sizeof(drained));
+			pod_begin(p, !lost);
+		}
+		if (all_are(fn) && !cluster_count(&c, ".turn-") && !cluster_count(&c, ".failed."))
+			return;
+	}
+	ck_abort_msg("cut at request %llu%s%s: %s is not reached; %zu turns, %zu failures",
+		     (unsigned long long)c.at, c.after ? ", after it" : "",
+		     lost ? ", pod lost" : "", what, cluster_count(&c, ".turn-"),
+		     cluster_count(&c, ".failed."));
+}
+
+/* The life of an installation, with a cut; returns the number of requests. */
+static uint64_t live(uint64_t cut_at, bool after, bool lost)
+{
+	uint64_t requests;
+
+	begin("1", cut_at, after);
+	rounds_until(is_ready, lost, "the installation");
+	cluster_put(&c, LEASES_OF "kata-deploy.default.uninstall",
+		    "{\"metadata\":{\"name\":\"kata-deploy.default.uninstall\",\"labels\":{"
+		    "\"" REPORT_PREFIX "instance\":\"default\",\"" REPORT_PREFIX
+		    "kind\":\"uninstall\"}},\"spec\":{\"holderIdentity\":\"me\"}}");
+	rounds_until(is_bare, lost, "the uninstallation");
+	ck_assert_uint_eq(c.most, 1);
+	ck_assert_uint_eq(cluster_count(&c, "/leases/"), 1);
+	for (size_t i = 0; i < PODS; i++)
+		ck_assert_msg(pods[i].installs == 1 && pods[i].uninstalls >= 1,
+			      "cut at request %llu%s%s: %u installs, %u uninstalls of %s",
+			      (unsigned long long)cut_at, after ? ", after it" : "",
+			      lost ? ", pod lost" : "", pods[i].installs, pods[i].uninstalls,
+			      pods[i].name);
+	requests = c.requests;
+	end();
+	return requests;
+}
+
+START_TEST(a_pod_is_killed_at_every_request)
+{
+	bool after = _i & 1, lost = _i & 2;
+	uint64_t most = live(0, false, lost);
+
+	for (uint64_t at = 1; at <= most; at++)
+		(void)live(at, after, lost);
+}
+END_TEST
+
+/* --- failures stop the turns --- */
+
+/* The condition KataReady of the node: "STATUS REASON MESSAGE"; heap. */
+static char *condition_of(const struct pod *p)
+{
+	AUTO(json) struct json *node = cluster_get(&c, p->path);
+	const struct json *is = condition_find(node, "KataReady");
+
+	return str_fmt("%s %s %s", is ? json_get_text(is, "status") : "-",
+		       is ? json_get_text(is, "reason") : "-",
+		       is ? json_get_text(is, "message") : "-");
+}
+
+/* The number of Events about the node with that reason and type. */
+static size_t events_of(const struct pod *p, const char *reason, const char *type)
+{
+	size_t n = 0;
+
+	ck_assert_int_eq(pthread_mutex_lock(&c.lock), 0);
+	vec_each(struct cluster_object, o, &c.objects) {
+		n += strstr(o->path, EVENTS) &&
+		     str_eq(json_get_text(o->object, "reason"), reason) &&
+		     str_eq(json_get_text(o->object, "type"), type) &&
+		     str_eq(json_get_text(json_get(o->object, "regarding"), "name"), p->name);
+	}
+	ck_assert_int_eq(pthread_mutex_unlock(&c.lock), 0);
+	return n;
+}
+
+static void put_failure(const char *node)
+{
+	AUTO(str) char *path = str_fmt(LEASES_OF "kata-deploy.default.failed.%s", node);
+	AUTO(str)
+	char *text =
+		str_fmt("{\"metadata\":{\"name\":\"kata-deploy.default.failed.%s\",\"labels\":{"
+			"\"" REPORT_PREFIX "instance\":\"default\",\"" REPORT_PREFIX
+			"kind\":\"failed\"}},\"spec\":{\"holderIdentity\":\"%s\"}}",
+			node, node);
+
+	cluster_put(&c, path, text);
+}
+
+static void rounds(struct pod *p, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		pod_round(p);
+}
+
+static void expect_stopped(const struct pod *p, const char *text)
+{
+	AUTO(str) char *is = condition_of(p);
+
+	ck_assert_msg(str_starts(is, "False RolloutStopped ") && strstr(is, text) &&
+			      strstr(is, "Leases kata-deploy.katacontainers.io/kind=failed"),
+		      "%s", is);
+	ck_assert_uint_eq(events_of(p, "RolloutStopped", "Warning"), 1);
+	ck_assert(!p->installed);
+	ck_assert_uint_eq(cluster_count(&c, ".turn-"), 0);
+}
+
+/* Three nodes failed: a node that waits says so and begins nothing, until one of the three is well
+ * again or an administrator has removed its Lease. */
+START_TEST(failures_stop_a_waiting_node)
+{
+	AUTO(str) char *after = NULL;
+
+	begin("100%", 0, false);
+	put_failure("x1");
+	put_failure("x2");
+	put_failure("x3");
+	rounds(&pods[0], 30);
+	expect_stopped(&pods[0], "no more turns are given: 3 nodes failed in theirs");
+	cluster_remove(&c, LEASES_OF "kata-deploy.default.failed.x2");
+	rounds(&pods[0], 30);
+	after = condition_of(&pods[0]);
+	ck_assert_msg(str_starts(after, "True Ready "), "%s", after);
+	ck_assert(is_ready(&pods[0]));
+	ck_assert_uint_eq(cluster_count(&c, ".failed."), 2);
+}
+END_TEST
+
+/* The node that failed tries again, and when it succeeds the others go on. */
+START_TEST(a_success_lets_the_others_go_on)
+{
+	begin("100%", 0, false);
+	for (size_t i = 0; i < PODS; i++)
+		pods[i].o.pace.failures = 1;
+	pods[0].broken = true;
+	rounds(&pods[0], 5);
+	ck_assert_uint_eq(cluster_count(&c, ".failed.n0"), 1);
+	ck_assert_uint_eq(events_of(&pods[0], "Failed", "Warning"), 1);
+	rounds(&pods[1], 150);
+	expect_stopped(&pods[1], "no more turns are given: 1 nodes failed in theirs");
+	/* Its pause has passed meanwhile: it fails once more. */
+	rounds(&pods[0], 5);
+	ck_assert(pods[0].m.kept.failures == 2 && !pods[0].installed);
+	pods[0].broken = false;
+	rounds_until(is_ready, false, "the installation");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("deploy_pods");
+	TCase *t = tcase_create("pods");
+
+	tcase_set_timeout(t, 300);
+	tcase_add_checked_fixture(t, setup, teardown);
+	tcase_add_test(t, failures_stop_a_waiting_node);
+	tcase_add_test(t, a_success_lets_the_others_go_on);
+	tcase_add_loop_test(t, a_pod_is_killed_at_every_request, 0, 4);
+	suite_add_tcase(s, t);
+	return suite_run(s);
+}
