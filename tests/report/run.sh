@@ -3,9 +3,9 @@
 #
 # Tests kata-deploy report, and its code simulating many nodes, with a real API server: run.sh BUILD [TEST...]
 #
-# BUILD has kubernetes/ (tests/kubernetes/build.sh), bin/ and tools/. The cluster has no kubelets: nodes are only objects,
-# and tools/speak or tools/fleet play their programs. test_thousand and test_thousand_that_stop run only if
-# they are named.
+# BUILD has kubernetes/ (tests/kubernetes/build.sh), bin/, static/ and tools/. The cluster has no kubelets: nodes are only
+# objects, and tools/speak or tools/fleet play their programs. test_thousand and test_thousand_that_stop run only if they
+# are named.
 set -u
 # shellcheck source=tests/kubernetes/lib.sh
 . "$(dirname "$0")/../kubernetes/lib.sh"
@@ -126,6 +126,20 @@ test_one_node() {
 	expect "annotations" "$(of_node n1 '.metadata.annotations | keys | map(select(test("katacontainers"))) | join(" ")')" \
 		"$PREFIX/default.uninstall"
 	expect "events" "$(events_of n1)" "Installing Ready Uninstalled WaitingForTurn"
+	one_end
+}
+
+# The portable program, as in an image, is small while it waits for its next round.
+test_report_is_small() {
+	local resident
+	REPORT=$BUILD/static/kata-deploy one_start n13
+	state ready true true '"version":"3.9.0","manager":"containerd"'
+	until_is "condition" "True Ready" condition_of n13
+	until_is "labels" "true true" labels_of n13
+	sleep 15 # until the label has been seen in REPORT_STABLE rounds
+	resident=$(awk '/^VmRSS/ { print $2 }' "/proc/$REPORTER/status")
+	echo "    report, idle: $resident KiB resident"
+	[ "$resident" -le 8192 ]
 	one_end
 }
 
