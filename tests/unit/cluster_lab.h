@@ -16,8 +16,8 @@
  * after that; and calls c.cut first, on the server's thread.
  */
 
-#include "tests/unit/kube_lab.h"
 #include "base/vec.h"
+#include "tests/unit/kube_lab.h"
 #include "json/json.h"
 
 struct cluster_object {
