@@ -327,7 +327,7 @@ int cri_stream_result(const void *data, size_t len, int *code, struct err *err)
 	number = code_of(status);
 	message = json_get_text(status, "message");
 	if (!number)
-		return err_set(err, E_FAILED, "%.300s",
+		return err_set(err, E_FAILED, "%s",
 			       message ? message : "the process failed without a reason");
 	if (str_u64(number, 10, 0, UINT8_MAX, "the exit code of the process", &n, err) < 0)
 		return -1;
