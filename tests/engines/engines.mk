@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Tests with the container engines of Debian's newer suites, in root directories of their own. Not part of check: they
-# need Debian's archive once, and most of an hour. Two parts run at a time.
+# need Debian's archive once, and more than an hour. Two parts run at a time.
 PARTS ?= containerd containerd-9p containerd-qemu-virtiofsd cri-1-2 cri-2-2 node docker docker-node trixie trixie-9p
 .PHONY: check-engines
 check-engines: $(addprefix $(BUILD)/tools/,task-update cri pty $(IN_PODS)) ## run the tests with newer containerd, Docker and QEMU: PARTS="docker node ..."
