@@ -14,6 +14,7 @@
 #				imports an image of those files; CONFIG is the image's configuration (JSON)
 #   lab_layout DIR CONFIG NAME...
 #				writes that image to $LAB/image.tar, for another containerd
+#   lab_xfs FILE		makes an XFS in the file that the guest's kernel can read
 #   lab_remove			ends containerd and removes $LAB
 
 # shellcheck source=tests/integration/busybox.sh
@@ -65,6 +66,11 @@ lab_stop_containerd() {
 	kill "$pid" 2>/dev/null
 	tail --pid="$pid" -f /dev/null
 	rm -f "$LAB/containerd.pid"
+}
+
+# A newer mkfs.xfs enables features that the guest's kernel lacks; Debian 12's rejects its own configuration file.
+lab_xfs() { # FILE
+	mkfs.xfs -q -c options=/usr/share/xfsprogs/mkfs/lts_6.1.conf "$1" >/dev/null 2>&1 || mkfs.xfs -q "$1" >/dev/null
 }
 
 lab_remove() {

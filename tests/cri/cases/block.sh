@@ -144,7 +144,7 @@ test_direct_volume_in_a_file() {
 	local pod id small dir=$LAB/volume file=$LAB/disk
 	mkdir -p "$dir"
 	truncate -s 512M "$file"
-	mkfs.xfs -q "$file"
+	lab_xfs "$file"
 	direct_volume add "$dir" --mount-info "{\"volume-type\":\"directvol\",\"device\":\"$file\",\"fstype\":\"xfs\"}"
 	pod=$(pod direct-file)
 	id=$(started "$pod" a 'sleep 1000' "$(with_direct_volume "$dir")")

@@ -57,7 +57,8 @@ test_copies_that_would_lose_something() {
 		"$(mounts "$(volume "$dir/data" /data)")"
 	fails_saying "a FIFO" 12 'only directories and regular files' started "$pod" b 'sleep 1000' \
 		"$(mounts "$(volume "$dir/fifo" /fifo)")"
-	fails_saying "too much" 1 'too much for a copy' started "$pod" c 'sleep 1000' \
+	# containerd 1.6 does not pass the code on.
+	fails_saying "too much" '1|10' 'too much for a copy' started "$pod" c 'sleep 1000' \
 		"$(mounts "$(volume "$dir/big" /big ',"readonly":true')")"
 	id=$(started "$pod" d 'sleep 1000')
 	expect "another" "$(in_container "$id" echo alive)" alive

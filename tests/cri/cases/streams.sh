@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016
 #
-# Exec and Attach through the manager's streaming server, as kubectl exec, attach and cp use them. The protocol has no end
-# of input, so commands read as much as they know to come.
+# Exec and Attach through the manager's streaming server, as kubectl exec, attach and cp use them. The protocol has no
+# end of input, so commands read as much as they know to come.
 
 exec_stream() { # [-t] ID COMMAND...
 	cri --timeout 600 exec-stream "$@"
@@ -23,8 +23,7 @@ test_exec_stream() {
 	exec_stream "$id" sh -c 'echo out; echo trouble >&2' >"$LAB/out" 2>"$LAB/err"
 	expect stdout "$(<"$LAB/out")" out
 	expect stderr "$(<"$LAB/err")" trouble
-	# shellcheck disable=SC2016
-	fails_saying "of one killed" 137 out exec_stream "$id" sh -c 'echo out; kill -KILL $$'
+		fails_saying "of one killed" 137 out exec_stream "$id" sh -c 'echo out; kill -KILL $$'
 	fails_saying "no such command" 1 'no such file' exec_stream "$id" /no/such
 	stop "$id"
 	fails_saying "in one that ended" 1 'not running\|CONTAINER_EXITED\|not in running' exec_stream "$id" true
@@ -69,8 +68,8 @@ test_exec_stream_on_a_terminal() {
 	fails_saying "no terminal" 2 'needs a terminal' exec_stream -t "$id" true
 	# The first size arrives while the program begins.
 	on_terminal exec-stream -t "$id" sh -c 'until [ "$(stty size 2>/dev/null)" = "24 80" ]; do usleep 10000; done
-		trap "echo resized to \$(stty size)" WINCH; trap "echo interrupted; exit 9" INT; tty; read -r line; echo "heard $line" >&2
-		echo ready; while :; do usleep 10000; done' <<-"EOF" >"$LAB/got" 2>&1 || status=$?
+		trap "echo resized to \$(stty size)" WINCH; trap "echo interrupted; exit 9" INT; tty
+		read -r line; echo "heard $line" >&2; echo ready; while :; do usleep 10000; done' <<-"EOF" >"$LAB/got" 2>&1 || status=$?
 		expect /dev/pts/
 		send to it\r
 		expect heard to it
@@ -98,7 +97,7 @@ attached() { # NAME ID: attaches to it, sets $client; what is written to fd 5 is
 test_attach() {
 	local pod id client
 	pod=$(pod attach)
-	id=$(started "$pod" c1 'while read -r line; do echo "heard $line"; echo "trouble $line" >&2; done; echo ended; exit 6' ',"stdin":true')
+	id=$(started "$pod" c1 'while read -r line; do echo "heard $line"; echo "trouble $line" >&2; done' ',"stdin":true')
 	attached first "$id"
 	echo one >&5
 	until_is "output" 'heard one' cat "$LAB/first"

@@ -16,9 +16,7 @@ image_disk() { # FSTYPE
 	erofs) mkfs.erofs "$DISK" "$LAB/image" >/dev/null ;;
 	xfs)
 		truncate -s 512M "$DISK"
-		# A newer mkfs.xfs enables features that the guest's kernel lacks; Debian 12's rejects its own configuration file.
-		mkfs.xfs -q -c options=/usr/share/xfsprogs/mkfs/lts_6.1.conf "$DISK" >/dev/null 2>&1 ||
-			mkfs.xfs -q "$DISK" >/dev/null
+		lab_xfs "$DISK"
 		mkdir -p "$LAB/mnt"
 		mount -o loop "$DISK" "$LAB/mnt"
 		cp -a "$LAB/image/." "$LAB/mnt/"
