@@ -57,6 +57,31 @@ test_vm_grows_and_shrinks_with_its_containers() {
 	pod_gone "$pod"
 }
 
+ram_mib() { # prints the guest's memory that is in the node's
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:/ } ram && /^Rss:/ { sum += $2 } END { print int(sum / 1024) }' \
+		"/proc/$(vmms)/smaps"
+}
+
+# What a container has used is free for other pods once it is removed, not only unused in the guest.
+test_memory_of_a_removed_container_returns_to_the_node() {
+	local pod b before full
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod returns)
+	started "$pod" a 'sleep 1000' >/dev/null
+	before=$(ram_mib)
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"memory_limit_in_bytes":'$((512 * MIB))
+	b=$(started "$pod" b 'sleep 1000')
+	expect "fills its memory" "$(fill "$b" 450)" 0
+	full=$(ram_mib)
+	between "memory of the node in use" "$full" $((before + 400)) 1000
+	stop "$b"
+	remove "$b"
+	# The rest of it was in the memory that the VM keeps.
+	until_between "memory of the node without the container" 0 $((full - 300)) ram_mib
+	pod_gone "$pod"
+}
+
 # A kubelet sends the sum of all containers with the pod.
 test_vm_has_the_pods_size_at_once() {
 	local pod a

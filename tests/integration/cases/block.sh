@@ -25,14 +25,18 @@ image_disk() { # FSTYPE
 	esac
 }
 
-# Runs a shell script in a container on that root file system and prints its output. LINUX: further members of "linux".
+# Runs a shell script in a container on that root file system and prints its output. LINUX: further members of "linux",
+# MOUNT: a further mount, each with a comma after it.
 on_root() { # SCRIPT TYPE SOURCE [OPTION...]
-	local id bundle status=0
+	local id bundle spec status=0
 	id=$(lab_id)
 	bundle=$LAB/bundle-$id
 	mkdir -p "$bundle"
-	lab_spec "$bundle/config.json" "[\"sh\",\"-c\",\"$1\"]" "${LINUX:-}"
-	sed -i "s|\"path\":\"$LAB/image\"|\"path\":\"rootfs\"|" "$bundle/config.json"
+	lab_spec "$bundle/config.json" "[\"sh\",\"-c\",\"$1\"]"
+	spec=$(<"$bundle/config.json")
+	spec=${spec/"\"path\":\"$LAB/image\""/'"path":"rootfs"'}
+	spec=${spec/'"linux":{'/"\"linux\":{${LINUX:-}"}
+	printf '%s\n' "${spec/'"mounts":['/"\"mounts\":[${MOUNT:-}"}" >"$bundle/config.json"
 	: >"$bundle/out"
 	shift
 	(
@@ -82,12 +86,15 @@ test_block_io_limits_follow_the_disks() {
 	limits="\"major\":${number%:*},\"minor\":${number#*:}"
 	image_disk ext4
 	# shellcheck disable=SC2016 # for the guest's shell
-	said=$(LINUX=",\"devices\":[{\"path\":\"/dev/limited\",\"type\":\"b\",$limits}],\"resources\":{\"blockIO\":{
+	said=$(LINUX="\"devices\":[{\"path\":\"/dev/limited\",\"type\":\"b\",$limits}],\"resources\":{\"blockIO\":{
 		\"throttleReadBpsDevice\":[{$limits,\"rate\":123456},{\"major\":259,\"minor\":77,\"rate\":1}],
 		\"throttleWriteIOPSDevice\":[{\"major\":259,\"minor\":77,\"rate\":1}]},
-		\"unified\":{\"io.max\":\"$number wbps=654321\\n259:77 rbps=1\"}}" \
-		on_root 'mkdir /g; mount -t cgroup2 none /g; echo limits $(cat /g/io.max); stat -c disk,%Hr:%Lr /dev/limited' ext4 "$DISK" loop)
-	has "the limit of the disk" "$said" "^limits $(sed -n 's/^disk,//p' <<<"$said") rbps=123456 wbps=654321 riops=max wiops=max\$"
+		\"unified\":{\"io.max\":\"$number wbps=654321\\n259:77 rbps=1\"}}," \
+		MOUNT='{"destination":"/group","type":"cgroup","source":"cgroup"},' \
+		on_root 'echo limits $(cat /group/io.max); ls -l /dev/limited | tr -d , | {
+			read -r _ _ _ _ major minor _; echo disk $major:$minor; }' ext4 "$DISK" loop)
+	has "the limit of the disk" "$said" \
+		"^limits $(sed -n 's/^disk //p' <<<"$said") rbps=123456 wbps=654321 riops=max wiops=max\$"
 	loop_gone "$file"
 	rm "$DISK"
 }
