@@ -21,7 +21,7 @@ CRASH_NODE := $(BUILD)/tests/crash-node $(BUILD)/bin/kata-deploy
 $(eval $(call link_rule,crash-node,tests/crash/node.c tests/crash/trace.c tests/crash/tree.c deploy/node/message.c,mount json crypto base,tests,-pie))
 
 CRASH_PODS := $(BUILD)/tests/crash-pods $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/tools/fake-vm
-$(eval $(call link_rule,crash-pods,tests/crash/pods.c tests/crash/server.c tests/unit/wire_lab.c,mount crypto base,tests,-pie))
+$(eval $(call link_rule,crash-pods,tests/crash/pods.c tests/crash/server.c tests/unit/kernel_lab.c tests/unit/wire_lab.c,mount crypto base,tests,-pie))
 # A sample of every N-th call, which starts at another call each day.
 crash_sample = --every $(1) --from $$(($$(date +%-j) % $(1) + 1))
 

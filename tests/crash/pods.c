@@ -27,6 +27,7 @@
 #include "crypto/sha256.h"
 #include "mount/mount.h"
 #include "tests/crash/server.h"
+#include "tests/unit/kernel_lab.h"
 #include "tests/unit/wire_lab.h"
 
 #include <errno.h>
@@ -47,8 +48,11 @@
 #define DIR     "/run/t"
 #define ADDRESS DIR "/containerd.sock"
 #define CONFIG  DIR "/configuration.toml"
+#define KERNEL  DIR "/vmlinux"
 #define SPACE   "crash"
 #define NETNS   "pod"
+#define VOLUME  DIR "/csi" /* a direct-assigned volume, and the record of it */
+#define RECORD  "/run/kata-containers/shared/direct-volumes/L3J1bi90L2NzaQ=="
 
 enum { ANSWER_MS = 60000, SETTLE_MS = 20000, STATE_MAX = 1 << 20, RUN_S = 120 };
 
@@ -63,14 +67,18 @@ struct life {
 	const char *config;     /* lines of [hypervisor.qemu] */
 	const char *script;     /* of fake_vm */
 	struct step steps[24];
+	/* Of a life with fake_vm only: what it has besides. */
+	const char *mounts;    /* of the containers of the pod, each with a comma before it */
+	const char *resources; /* of the same, or NULL */
+	bool fake;
 };
 
+/* A life is a list of calls, and of these events. */
+#define PLUG   "an interface is added to the pod's namespace"
+#define UNPLUG "that interface is removed"
+
 static const struct life lives[] = {
-	{ "pod",
-	  "pod",
-	  "shared_fs = \"virtio-9p\"\n",
-	  "pod",
-	  {
+	{ .name = "pod", .pod = "pod", .config = "shared_fs = \"virtio-9p\"\n", .script = "pod", .steps = {
 		  { "Create", "pod", "" },  { "Start", "pod", "" },    { "Create", "one", "" },
 		  { "Start", "one", "" },   { "Exec", "one", "e" },    { "Start", "one", "e" },
 		  { "Update", "one", "" },  { "Kill", "one", "e" },    { "Wait", "one", "e" },
@@ -80,11 +88,7 @@ static const struct life lives[] = {
 		  { "Delete", "pod", "" },  { "Shutdown", "pod", "" }, { NULL, NULL, NULL },
 	  } },
 	/* A single container: the shim makes a network namespace and starts virtiofsd. */
-	{ "single",
-	  "single",
-	  "shared_fs = \"virtio-fs\"\n",
-	  "good",
-	  {
+	{ .name = "single", .pod = "single", .config = "shared_fs = \"virtio-fs\"\n", .script = "good", .steps = {
 		  { "Create", "single", "" },
 		  { "Start", "single", "" },
 		  { "Kill", "single", "" },
@@ -93,6 +97,45 @@ static const struct life lives[] = {
 		  { "Shutdown", "single", "" },
 		  { NULL, NULL, NULL },
 	  } },
+	/* What only some pods have: a user for the VMM, a direct-assigned volume, swap space, an
+	 * interface that comes while the pod runs, memory that is added. */
+	{ .name = "extras",
+	  .pod = "pod",
+	  .config = "shared_fs = \"virtio-fs\"\nrootless = true\nenable_guest_swap = true\n"
+		    "enable_virtio_mem = false\n",
+	  .script = "pod",
+	  .steps = { { "Create", "pod", "" },
+		     { "Start", "pod", "" },
+		     { PLUG, "", "" },
+		     { "Create", "one", "" },
+		     { "Start", "one", "" },
+		     { UNPLUG, "", "" },
+		     { "Kill", "one", "" },
+		     { "Wait", "one", "" },
+		     { "Delete", "one", "" },
+		     { "Kill", "pod", "" },
+		     { "Wait", "pod", "" },
+		     { "Delete", "pod", "" },
+		     { "Shutdown", "pod", "" },
+		     { NULL, NULL, NULL } },
+	  .mounts = ",{\"destination\":\"/csi\",\"type\":\"bind\",\"source\":\"" VOLUME
+		    "\",\"options\":[\"rbind\",\"rw\"]}",
+	  .resources = ",\"resources\":{\"memory\":{\"limit\":33554432,\"swap\":67108864}}",
+	  .fake = true },
+	/* An interface with a macvtap, which outlives the process that holds it. */
+	{ .name = "macvtap",
+	  .pod = "pod",
+	  .config = "shared_fs = \"virtio-9p\"\n[runtime]\ninternetworking_model = \"macvtap\"\n",
+	  .script = "pod",
+	  .steps = { { "Create", "pod", "" },
+		     { "Start", "pod", "" },
+		     { PLUG, "", "" },
+		     { "Kill", "pod", "" },
+		     { "Wait", "pod", "" },
+		     { "Delete", "pod", "" },
+		     { "Shutdown", "pod", "" },
+		     { NULL, NULL, NULL } },
+	  .fake = true },
 };
 
 /* The process that is killed. */
@@ -110,6 +153,10 @@ static const struct {
 	{ "start", SUBJECT_START, &lives[0] },
 	{ "delete", SUBJECT_DELETE, &lives[0] },
 	{ "delete-single", SUBJECT_DELETE, &lives[1] },
+	{ "extras", SUBJECT_SERVER, &lives[2] },
+	{ "delete-extras", SUBJECT_DELETE, &lives[2] },
+	{ "macvtap", SUBJECT_SERVER, &lives[3] },
+	{ "delete-macvtap", SUBJECT_DELETE, &lives[3] },
 	/* Only with --only: this life must fail. */
 	{ CONTROL, SUBJECT_CARELESS, &lives[0] },
 };
@@ -163,8 +210,8 @@ static const char *const kinds[] = { [0] = "", "sandbox", "container" };
 
 static void make_bundle(const char *id)
 {
-	bool in_pod = str_eq(life->pod, "pod");
-	const char *kind = kinds[!in_pod ? 0 : str_eq(id, life->pod) ? 1 : 2];
+	bool in_pod = str_eq(life->pod, "pod"), is_pod = str_eq(id, life->pod);
+	const char *kind = kinds[!in_pod ? 0 : is_pod ? 1 : 2];
 	AUTO(str) char *dir = path_join(DIR, id), *root = path_join(dir, "rootfs");
 	AUTO(str) char *config = path_join(dir, "config.json"), *log = path_join(dir, "log");
 	struct err err = ERR_INIT;
@@ -175,16 +222,19 @@ static void make_bundle(const char *id)
 		"\"root\":{\"path\":\"rootfs\"},\"mounts\":[{\"destination\":\"/"
 		"proc\",\"type\":\"proc\",\"source\":\"proc\"},{\"destination\":\"/"
 		"dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"},{\"destination\":\"/data\","
-		"\"type\":\"bind\",\"source\":\"" DIR "/volume\",\"options\":[\"rbind\",\"rw\"]}],"
+		"\"type\":\"bind\",\"source\":\"" DIR
+		"/volume\",\"options\":[\"rbind\",\"rw\"]}%s],"
 		"\"annotations\":{%s%s%s},\"linux\":{\"cgroupsPath\":\"/kata-crash-%d/%s\","
 		"\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"mount\"},{\"type\":\"ipc\"},{"
-		"\"type\":\"uts\"},{\"type\":\"network\"%s}]"
+		"\"type\":\"uts\"},{\"type\":\"network\"%s}]%s"
 		"}}",
+		!is_pod && life->mounts ? life->mounts : "",
 		in_pod ? "\"io.kubernetes.cri.sandbox-id\":\"pod\","
 			 "\"io.kubernetes.cri.container-type\":\""
 		       : "",
 		kind, in_pod ? "\"" : "", (int)walker, id,
-		in_pod ? ",\"path\":\"/run/netns/" NETNS "\"" : "");
+		in_pod ? ",\"path\":\"/run/netns/" NETNS "\"" : "",
+		!is_pod && life->resources ? life->resources : "");
 
 	must(path_make(root, 0755, &err), root, &err);
 	put(config, text);
@@ -194,8 +244,8 @@ static void make_bundle(const char *id)
 static void write_config(void)
 {
 	AUTO(str)
-	char *fake = str_fmt("[hypervisor.qemu]\npath = \"%s\"\nkernel = \"/dev/null\"\n"
-			     "initrd = \"/dev/null\"\naccelerator = \"kvm\"\n"
+	char *fake = str_fmt("[hypervisor.qemu]\npath = \"%s\"\nkernel = \"" KERNEL "\"\n"
+			     "initrd = \"/dev/null\"\naccelerator = \"tcg\"\n"
 			     "transport = \"serial\"\nvirtio_fs_daemon = \"%s\"\n%s",
 			     fake_vm, fake_vm, life->config);
 	AUTO(str)
@@ -206,6 +256,7 @@ static void write_config(void)
 		real, real, life->config);
 
 	put(CONFIG, real ? vm : fake);
+	kernel_lab_write(KERNEL, (struct note[]){ NOTE_STORES_PAGES, NOTE_END }, 0);
 }
 
 /* A root file system with the programs that a real container runs. */
@@ -233,6 +284,19 @@ static void make_network(void)
 	run(ARGV("ip", "-n", NETNS, "link", "set", "eth0", "up"), NULL);
 }
 
+static void make_volume(void)
+{
+	AUTO(fd) int disk = open(DIR "/disk", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct err err = ERR_INIT;
+
+	must(disk < 0 ? -1 : ftruncate(disk, 1 << 20), "make a disk", NULL);
+	must(path_make(VOLUME, 0755, &err), VOLUME, &err);
+	must(path_make(RECORD, 0700, &err), RECORD, &err);
+	put(RECORD "/mountInfo.json", "{\"volume-type\":\"block\",\"device\":\"" DIR
+				      "/disk\",\"fstype\":\"ext4\",\"metadata\":{},"
+				      "\"options\":[]}");
+}
+
 static void make_node(void)
 {
 	struct err err = ERR_INIT;
@@ -245,10 +309,13 @@ static void make_node(void)
 	must(path_make("/run/containerd/s", 0711, &err), "sockets", &err);
 	must(path_make("/run/vc/sbs", 0755, &err), "states", &err);
 	must(path_make("/run/vc/vm", 0755, &err), "VMs", &err);
+	must(path_make("/run/vc/users", 0700, &err), "users", &err);
 	must(path_make("/run/kata-containers/shared/sandboxes", 0755, &err), "shares", &err);
 	write_config();
 	make_image();
 	make_network();
+	if (life->mounts)
+		make_volume();
 	for (const struct step *s = life->steps; s->method; s++) {
 		if (str_eq(s->method, "Create"))
 			make_bundle(s->id);
@@ -546,11 +613,69 @@ static void delete_all(const struct step *until, bool pod_first)
 	run_delete(life->pod);
 }
 
+/* --- events --- */
+
+static bool shim_serves(void)
+{
+	AUTO(str) char *path = socket_path();
+	struct err refused = ERR_INIT;
+	AUTO(fd) int fd = fd_unix_connect(path, &refused);
+
+	return fd >= 0;
+}
+
+static bool has_link(const char *name)
+{
+	AUTO(buf) struct buf links = BUF_INIT(STATE_MAX);
+
+	run(ARGV("ip", "-n", NETNS, "-o", "link"), &links);
+	return strstr(buf_cstr(&links), name) != NULL;
+}
+
+/* Waits until the shim has connected the second interface, or has disconnected it. Returns 1 if it
+ * has ended. */
+static int await_wire(bool connected)
+{
+	struct deadline d = deadline_in(ANSWER_MS);
+
+	while (has_link(" tap1_kata") != connected) {
+		if (!shim_serves())
+			return 1;
+		if (deadline_passed(d))
+			fail(connected ? "the shim does not connect a later interface"
+				       : "the shim does not disconnect a removed interface",
+			     NULL);
+		(void)poll(NULL, 0, 20);
+	}
+	return 0;
+}
+
+static int plug(void)
+{
+	run(ARGV("ip", "link", "add", "veth1", "type", "veth", "peer", "name", "eth1", "netns",
+		 NETNS),
+	    NULL);
+	run(ARGV("ip", "-n", NETNS, "address", "add", "10.1.3.3/24", "dev", "eth1"), NULL);
+	run(ARGV("ip", "-n", NETNS, "link", "set", "eth1", "up"), NULL);
+	return await_wire(true);
+}
+
+static int unplug(void)
+{
+	run(ARGV("ip", "-n", NETNS, "link", "delete", "eth1"), NULL);
+	return await_wire(false);
+}
+
+static int take(const struct step *s)
+{
+	return str_eq(s->method, PLUG) ? plug() : str_eq(s->method, UNPLUG) ? unplug() : ask(s);
+}
+
 /* Returns the first step that was not answered, or NULL. */
 static const struct step *live(void)
 {
 	for (const struct step *s = life->steps; s->method; s++) {
-		if (ask(s))
+		if (take(s))
 			return s;
 	}
 	return NULL;
@@ -589,7 +714,7 @@ static void walk_delete(unsigned at)
 	pid_t tracer = serve(0);
 
 	for (const struct step *s = life->steps; s->method && !str_eq(s->method, "Kill"); s++) {
-		if (ask(s))
+		if (take(s))
 			fail("the shim is gone", NULL);
 	}
 	run(ARGV("pkill", "-KILL", "-f", " -id "), NULL); /* in this namespace */
@@ -618,6 +743,8 @@ _Noreturn static void scene(enum subject subject, unsigned at)
 	make_node();
 	describe(&before);
 	walkers[subject](at);
+	if (has_link(" eth1"))
+		run(ARGV("ip", "-n", NETNS, "link", "delete", "eth1"), NULL);
 	outcome->good = nothing_is_left(&before);
 	_exit(0);
 }
@@ -726,6 +853,8 @@ int main(int argc, char **argv)
 	if (outcome == MAP_FAILED)
 		return 1;
 	for (size_t i = 0; i < ARRAY_LEN(walks); i++) {
+		if (real && walks[i].life->fake)
+			continue;
 		if (o.only ? str_eq(o.only, walks[i].name) : !str_eq(walks[i].name, CONTROL))
 			failed += walk(i, &o, &points);
 	}

@@ -491,6 +491,30 @@ static void on_agent(void)
 
 /* --- QMP --- */
 
+/* Fds that came with commands. QEMU closes the tap of a card with the card. */
+static int passed[64];
+static size_t n_passed;
+
+static void close_passed(void)
+{
+	while (n_passed > 0)
+		(void)close(passed[--n_passed]);
+}
+
+/* Reads from QMP, and keeps the fds that come with it. */
+static ssize_t receive(char *to, size_t size)
+{
+	struct err gone = ERR_INIT;
+	size_t n;
+	ssize_t len;
+
+	if (n_passed + FD_PASS_MAX > ARRAY_LEN(passed))
+		abort();
+	len = fd_recv(qmp, to, size, &passed[n_passed], &n, &gone);
+	n_passed += n;
+	return len;
+}
+
 /* The VM has room for one more processor. */
 static const char *result_of(const char *command)
 {
@@ -508,6 +532,8 @@ static void after_qmp(const char *command)
 	struct err gone = ERR_INIT;
 	AUTO(str) char *event = NULL;
 
+	if (strstr(command, "\"netdev_del\""))
+		close_passed();
 	if (!end)
 		return;
 	id += strlen(arguments);
@@ -523,7 +549,7 @@ static void on_qmp(void)
 	char line[4096], *id, *end;
 	struct err gone = ERR_INIT;
 	AUTO(str) char *answer = NULL;
-	ssize_t n = read(qmp, line, sizeof(line) - 1);
+	ssize_t n = receive(line, sizeof(line) - 1);
 
 	if (n <= 0) {
 		fd_close(&qmp);
