@@ -4,9 +4,10 @@
 #include "sandbox/health.h"
 
 #include "base/deadline.h"
+#include "base/log.h"
 #include "protocols/health.pb-c.h"
 
-enum { PERIODS = 9 };
+enum { PERIODS = 9, LATE = PERIODS / 3 };
 
 static void on_answer(void *arg, const void *reply, const struct err *err)
 {
@@ -14,6 +15,9 @@ static void on_answer(void *arg, const void *reply, const struct err *err)
 
 	(void)reply;
 	(void)err; /* an error is an answer, too; the end of the connection is noticed elsewhere */
+	if (h->silent >= LATE)
+		log_warn("the agent has answered late: the guest is very slow",
+			 LOG_I("after_ms", h->silent * h->period_ms));
 	h->asked = false;
 	h->silent = 0;
 }

@@ -381,6 +381,15 @@ static void remove_both(size_t made)
 	}
 }
 
+/* On a busy machine the end of a VM may be noticed later than that of its connection. */
+static bool gives_reason(const char *text, const char *other, bool closes)
+{
+	if (other)
+		return strstr(text, other) != NULL;
+	return strstr(text, "the agent's connection ended") ||
+	       (!closes && strstr(text, "the VM ended: its VMM exited with 1"));
+}
+
 /* A call that is in progress fails with the reason, the pod ends, and nothing is left. */
 START_TEST(a_guest_that_ends_at_any_request_ends_its_pod)
 {
@@ -398,10 +407,8 @@ START_TEST(a_guest_that_ends_at_any_request_ends_its_pod)
 	if (made < ARRAY_LEN(life)) {
 		call = str_fmt("%s %s", life[made].method, life[made].id);
 		ck_assert_msg(fails && str_eq(call, fails), "%s: %s", call, failed.text);
-		ck_assert_msg(strstr(failed.text, ends[_i / 2].says ? ends[_i / 2].says
-						  : closes          ? "the agent's connection ended"
-							   : "the VM ended: its VMM exited with 1"),
-			      "%s", failed.text);
+		ck_assert_msg(gives_reason(failed.text, ends[_i / 2].says, closes), "%s",
+			      failed.text);
 		if (was_made("Create", "c", made))
 			ck_assert_uint_eq(shim_wait(), 255);
 	} else {

@@ -6,7 +6,7 @@
 # removed, nothing is left of it, and the next one starts.
 
 LONG+=(test_fault_{vm,share,shim}_killed_while_a_{pod,container}_begins
-	test_fault_{vm,share}_stands_still test_fault_vm_stands_still_for_long test_fault_vm_stands_still_while_a_pod_begins)
+	test_fault_{vm,share}_stands_still test_fault_vm_stands_still_for_long test_fault_busy_node_ends_no_pod test_fault_vm_stands_still_while_a_pod_begins)
 
 # --- killed while a call is in progress ---
 
@@ -159,6 +159,30 @@ test_fault_vm_stands_still_for_long() {
 	expect "another pod" "$(of_pod "$other" state)" SANDBOX_READY
 	pod_gone "$other"
 	next_pod
+}
+
+# A guest that gets little processor time is slow, not dead: its own containers and the node's processes want more than
+# there is.
+test_fault_busy_node_ends_no_pod() {
+	local pod a b hogs=() i
+	[ "$HANDLER" = kata ] || return 0
+	impatient 30
+	pod=$(pod busy)
+	a=$(started "$pod" a 'while :; do :; done & while :; do :; done')
+	b=$(started "$pod" b 'while :; do :; done & while :; do :; done')
+	for i in $(seq 16); do
+		(while :; do :; done) &
+		hogs+=($!)
+	done
+	# shellcheck disable=SC2064 # these
+	trap "kill ${hogs[*]} 2>/dev/null || true" EXIT
+	sleep 90
+	kill "${hogs[@]}"
+	trap - EXIT
+	expect "state of the pod" "$(of_pod "$pod" state)" SANDBOX_READY
+	expect "a container" "$(of_container "$a" state)" CONTAINER_RUNNING
+	expect "the other" "$(in_container "$b" echo alive)" alive
+	pod_gone "$pod"
 }
 
 # virtiofsd is stopped, so a process that opens a file hangs. The pod can still be stopped.
