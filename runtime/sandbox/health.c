@@ -14,8 +14,8 @@ static void on_answer(void *arg, const void *reply, const struct err *err)
 	struct health *h = arg;
 
 	(void)reply;
-	(void)err; /* an error is an answer, too; the end of the connection is noticed elsewhere */
-	if (h->silent >= LATE)
+	/* An error is an answer, too; the end of the connection is noticed elsewhere. */
+	if (h->silent >= LATE && !(err && err->code == E_GONE))
 		log_warn("the agent has answered late: the guest is very slow",
 			 LOG_I("after_ms", h->silent * h->period_ms));
 	h->asked = false;
