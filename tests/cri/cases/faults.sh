@@ -164,13 +164,13 @@ test_fault_vm_stands_still_for_long() {
 # A guest that gets little processor time is slow, not dead: its own containers and the node's processes want more than
 # there is.
 test_fault_busy_node_ends_no_pod() {
-	local pod a b hogs=() i
+	local pod a b hogs=()
 	[ "$HANDLER" = kata ] || return 0
 	impatient 30
 	pod=$(pod busy)
 	a=$(started "$pod" a 'while :; do :; done & while :; do :; done')
 	b=$(started "$pod" b 'while :; do :; done & while :; do :; done')
-	for i in $(seq 16); do
+	for _ in $(seq 16); do
 		(while :; do :; done) &
 		hogs+=($!)
 	done
