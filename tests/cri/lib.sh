@@ -14,6 +14,7 @@
 #   in_container ID COMMAND...	runs the command there with ExecSync; output and status are the command's
 #   pod_gone ID			stops and removes a pod
 #   configured TOML...		adds these lines to the configuration of kata until the test ends
+#   manager_version		prints the version of containerd or CRI-O
 #   cri_left			prints what is left on the node; empty if nothing
 #
 # JSON: additional members of the configuration, each with a comma in front. Variables set nested members: SYSCTLS,
@@ -31,6 +32,8 @@ CRI_IMAGE=localhost/kata-test:busybox
 GROUP=kata_ # prefix of the name of a pod's control group
 
 cri() { "$TOOLS/cri" --socket "$LAB/containerd.sock" "$@"; }
+
+manager_version() { cri --field runtime_version Version | sed 's/^v//'; }
 
 shim_of() { pgrep -of "containerd-shim.* -id $1"; } # POD-ID
 

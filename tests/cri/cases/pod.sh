@@ -81,7 +81,8 @@ test_pod_removed_without_stop() {
 
 # Its containers go on, and are found again; those that end meanwhile are noticed.
 test_pod_survives_containerd() {
-	local pod stays ends
+	local pod stays ends code=9
+	[[ $(manager_version) != 2.* ]] || code='\(9\|255\)' # containerd 2 may have forgotten the container, also of runc
 	pod=$(pod survivor)
 	# shellcheck disable=SC2016
 	stays=$(started "$pod" stays 'i=0; while :; do echo $i; i=$((i + 1)); sleep 0.1; done')
@@ -94,7 +95,7 @@ test_pod_survives_containerd() {
 	expect "state of what stays" "$(of_container "$stays" state)" CONTAINER_RUNNING
 	expect "exec in it" "$(in_container "$stays" hostname)" host-survivor
 	ended "$ends"
-	expect "exit code of what ended" "$(of_container "$ends" exit_code)" 9
+	has "exit code of what ended" "$(of_container "$ends" exit_code)" "^$code\$"
 	pod_gone "$pod"
 }
 
