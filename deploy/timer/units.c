@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,6 +29,10 @@
 #define DEFAULT_PREFIX "/opt/kata"
 
 enum { UNIT_MAX = 64 << 10, CALL_MS = 60000 };
+
+/* How many fds enabling or disabling needs at most: a directory of each part of a path below --root,
+ * or pipes to a program. Without them it would end half-way. */
+enum { FDS_NEEDED = 24 };
 
 static const char *const kinds[] = { "service", "timer", NULL };
 
@@ -145,6 +150,7 @@ static int check_word(const char *verb, const char *text, const char *option, co
 {
 	struct spawn s = { .argv = ARGV("systemd-analyze", verb, "--", text) };
 	struct err why = ERR_INIT;
+	int rc;
 
 	if (!text)
 		return 0;
@@ -152,9 +158,13 @@ static int check_word(const char *verb, const char *text, const char *option, co
 		err_set(err, E_USAGE, "%s is empty, or has more than one line", option);
 		return err_hint(err, "give one such as '%s'", example);
 	}
-	if (spawn_run(&s, NULL, 0, NULL, deadline_in(CALL_MS), &why) == 0 ||
-	    why.code == E_NOT_FOUND)
+	rc = spawn_run(&s, NULL, 0, NULL, deadline_in(CALL_MS), &why);
+	if (rc == 0 || why.code == E_NOT_FOUND)
 		return 0;
+	if (rc < 0) {
+		*err = why;
+		return err_wrap(err, "check %s", option);
+	}
 	err_set(err, E_USAGE, "%s '%.80s' is none that systemd understands", option, text);
 	return err_hint(err, "give one such as '%s'; systemd-analyze %s tries them", example, verb);
 }
@@ -328,7 +338,7 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 	struct err ignored = ERR_INIT;
 
 	*changed = false;
-	if (need_systemd(u, err) < 0)
+	if (fd_check_room(FDS_NEEDED, err) < 0 || need_systemd(u, err) < 0)
 		return -1;
 	/* After a restart a new window is in effect at once. */
 	if (write_units(u, changed, err) == 0 &&
@@ -342,6 +352,8 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 int units_disable(const struct units_place *place, bool *changed, struct err *err)
 {
 	*changed = false;
+	if (fd_check_room(FDS_NEEDED, err) < 0)
+		return -1;
 	/* First, while systemd still knows the unit; it may not exist. */
 	if (is_booted(place)) {
 		struct err ignored = ERR_INIT;

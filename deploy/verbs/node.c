@@ -44,6 +44,11 @@
 #define OTHERS_S "900"
 enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 
+/* File descriptors that this program has open at a time: those of the loop, of the connection to
+ * report, of a child and its document; and those for the web server, with two for each visitor. A
+ * timer that gets none would end the program in the middle of its work. */
+enum { FDS_NEEDED = 22, FDS_FOR_WEB = 2 + 2 * SERVE_MAX };
+
 static struct {
 	struct cli_place place;
 	const char *socket, *state;
@@ -509,7 +514,9 @@ int verb_node(int argc, char **argv, struct err *err)
 
 	log_init("kata-deploy", "node", LOG_LOGFMT, 2, LOG_INFO);
 	log_set_level(o.verbose ? LOG_DEBUG : LOG_INFO);
-	if (check_options(err) < 0 || open_state(&n, err) < 0)
+	if (check_options(err) < 0 ||
+	    fd_check_room(o.port ? FDS_NEEDED + FDS_FOR_WEB : FDS_NEEDED, err) < 0 ||
+	    open_state(&n, err) < 0)
 		return -1;
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);

@@ -23,6 +23,9 @@
 #define PACE_AT_ONCE "10%"
 enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_MIN_MS = 2000, AWAIT_MAX_MS = 600000 };
 
+/* File descriptors of the loop, of the connection to node, and of two threads that send requests. */
+enum { FDS_NEEDED = 24 };
+
 static struct {
 	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *nodes, *at_once;
 	char **taints;
@@ -268,7 +271,7 @@ int verb_report(int argc, char **argv, struct err *err)
 		o.socket = MESSAGE_SOCKET;
 	if (cancel < 0)
 		return err_sys(err, "make an event fd");
-	if (report_check(&options, err) < 0)
+	if (fd_check_room(FDS_NEEDED, err) < 0 || report_check(&options, err) < 0)
 		return -1;
 	struct kube_options access = { .kubeconfig = o.kubeconfig,
 				       .context = o.context,

@@ -130,6 +130,19 @@ done
 row "rollback" "$(median <"$LAB/rollback")" ms 100
 uninstall
 
+# --- with few file descriptors
+
+few() { (ulimit -n 32 && install "$url/one/"); }
+rm -f "$LAB/few"
+for _ in $(seq "$runs"); do
+	a=$(ms install "$url/one/")
+	uninstall
+	b=$(ms few)
+	uninstall
+	ratio "$b" "$a" >>"$LAB/few"
+done
+row "install with ulimit -n 32 / without a limit" "$(median <"$LAB/few")" x 1.25
+
 # --- uninstall on a full disk
 
 mkdir "$LAB/disk"
