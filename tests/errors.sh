@@ -33,12 +33,21 @@ cat >"$work/seen.c" <<-'END'
 	}
 	int i(void)
 	{
-		err_set(err, E_IO, "not one of these");
+		err_set(err, E_CANCELLED, "not one of these");
 		err_set(err, E_EXISTS, "seen three");
+	}
+	int j(void)
+	{
+		if (x) {
+			err_set(err, E_IO, "seen four");
+			return NULL;
+		}
+		err_set(err, E_INVALID, "with a hint later");
+		return err_hint(err, "do that");
 	}
 END
 got=$(awk -f tests/errors/scan.awk "$work/seen.c" | sed 's/.*"\(seen [a-z%]*\).*/\1/' | tr '\n' ,)
-[ "$got" = "seen %s,seen two,seen three," ] || {
+[ "$got" = "seen %s,seen two,seen three,seen four," ] || {
 	echo "  FAIL  the search for errors finds '$got'"
 	exit 1
 }

@@ -152,12 +152,17 @@ int node_recall_release(const struct deploy *d, const char *list, char ***out, s
 	if (node_recall(d, "release", &doc, &memory, err) < 0)
 		return -1;
 	if (memory && json_kind(memory) != JSON_IS_OBJECT)
-		return err_set(err, E_INVALID, "install.json: extra.release is not an object");
+		return err_set(err, E_INVALID,
+			       "install.json: extra.release is not an object; name the release and "
+			       "its components again: --release, --components, --without");
 	if (!memory || !json_get(memory, list))
 		return 0;
 	return json_get_strings(memory, list, out) < 0
 		       ? err_set(err, E_INVALID,
-				 "install.json: extra.release.%s is not a list of strings", list)
+				 "install.json: extra.release.%s is not a list of strings; name "
+				 "the release and its components again: --release, --components, "
+				 "--without",
+				 list)
 		       : 0;
 }
 

@@ -235,6 +235,12 @@ static int read_verified(struct offer *o, const char *name, size_t limit, struct
 	return trust_signatures(o->trust, name, text->data, text->len, sigs, n, err);
 }
 
+/* The signatures of the document are good, so it was not damaged on the way. */
+static int blame_packager(struct err *err)
+{
+	return err_hint(err, "ask the packager for a corrected one, or give another --release");
+}
+
 /* If the source has a channel.yaml, enters the directory of the newest release, sets digest to that
  * of its release.yaml, and returns 1; otherwise returns 0. */
 static int follow_channel(struct offer *o, char digest[65], struct err *err)
@@ -249,8 +255,9 @@ static int follow_channel(struct offer *o, char digest[65], struct err *err)
 		*err = why;
 		return -1;
 	}
-	if (channel_parse(&c, text.data, text.len, "channel.yaml", err) < 0 ||
-	    trust_fresh(o->trust, c.name, c.serial, c.created, c.expires, err) < 0)
+	if (channel_parse(&c, text.data, text.len, "channel.yaml", err) < 0)
+		return blame_packager(err);
+	if (trust_fresh(o->trust, c.name, c.serial, c.created, c.expires, err) < 0)
 		return -1;
 	memcpy(digest, c.release, sizeof(c.release));
 	return str_eq(c.path, ".") || source_enter(o->source, c.path, err) == 0 ? 1 : -1;
@@ -273,7 +280,7 @@ static int read_release(struct offer *o, const char *digest, struct err *err)
 			       "when the mirror has been updated, or use another mirror",
 			       is, digest);
 	if (release_parse(r, text.data, text.len, "release.yaml", err) < 0)
-		return -1;
+		return blame_packager(err);
 	return trust_fresh(o->trust, "release", r->serial, r->created, r->expires, err);
 }
 

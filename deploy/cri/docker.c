@@ -58,7 +58,8 @@ static struct json *info_of(const char *socket, struct deadline deadline, struct
 	info = json_parse(buf_cstr(&body), body.len, "docker's answer to /info", err);
 	if (info && json_kind(info) != JSON_IS_OBJECT) {
 		json_free(info);
-		(void)err_set(err, E_PROTOCOL, "docker's answer to /info is not an object");
+		(void)err_set(err, E_PROTOCOL,
+			      "docker's answer to /info is not an object; look into its log");
 		return NULL;
 	}
 	return info;

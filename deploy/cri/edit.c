@@ -609,7 +609,9 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 	while (k < ARRAY_LEN(kinds) && !str_eq(kinds[k], kind))
 		k++;
 	if (k == ARRAY_LEN(kinds) || !path || *path != '/' || (!text && k != EDIT_FILE))
-		return err_set(err, E_INVALID, "the record of the registration is damaged");
+		return err_set(err, E_INVALID,
+			       "the record of the registration is damaged; kata-deploy install "
+			       "--cri NAME writes it again");
 	*out = (struct edit){ .kind = (enum edit_kind)k,
 			      .path = xstrdup(path),
 			      .text = text ? xstrdup(text) : NULL,
@@ -625,7 +627,9 @@ int edits_undo(struct edits *e, const struct json *recorded, struct err *err)
 	const struct json *list = recorded ? json_get(recorded, "edits") : NULL;
 
 	if (list && json_kind(list) != JSON_IS_ARRAY)
-		return err_set(err, E_INVALID, "the record of the registration is damaged");
+		return err_set(err, E_INVALID,
+			       "the record of the registration is damaged; kata-deploy install "
+			       "--cri NAME writes it again");
 	for (size_t i = list ? json_count(list) : 0; i-- > 0;) {
 		struct edit one = { .text = NULL };
 		int rc;

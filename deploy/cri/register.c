@@ -293,7 +293,9 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 	bool changes;
 
 	if (!back)
-		return err_set(err, E_INVALID, "the record of the registration is damaged");
+		return err_set(err, E_INVALID,
+			       "the record of the registration is damaged; kata-deploy install "
+			       "--cri NAME writes it again");
 	/* From here on as the registration was made. */
 	as_recorded.nhandlers = 0;
 	if (!o->config)

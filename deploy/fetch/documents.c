@@ -42,9 +42,11 @@ int source_file(struct source *s, const char *path, uint64_t size, struct err *e
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "%s: look at %s", s->name, path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_INVALID, "%s: %s is not a regular file", s->name, path);
+		return err_set(err, E_INVALID, "%s: %s is not a regular file; get the copy again",
+			       s->name, path);
 	if (size != UINT64_MAX && (uint64_t)st.st_size != size)
-		return err_set(err, E_INVALID, "%s: %s has %llu bytes instead of %llu", s->name,
+		return err_set(err, E_INVALID,
+			       "%s: %s has %llu bytes instead of %llu; get the copy again", s->name,
 			       path, (unsigned long long)st.st_size, (unsigned long long)size);
 	return STEAL(fd, -1);
 }

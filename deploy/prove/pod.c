@@ -81,7 +81,9 @@ static char *call_for_id(const struct proof *p, const char *name, const char *re
 	if (!answer)
 		return NULL;
 	if (str_empty(id)) {
-		err_set(err, E_PROTOCOL, "%s: the answer has no %s", name, field);
+		err_set(err, E_PROTOCOL,
+			"%s: the answer has no %s; look into the log of the container manager",
+			name, field);
 		return NULL;
 	}
 	return xstrdup(id);
@@ -265,7 +267,8 @@ static int read_log(const struct proof *p, const char *pod, struct deadline dead
 		if (deadline_passed(asked)) {
 			if (!is_up(p, pod))
 				return err_set(err, E_GONE,
-					       "the pod ended before its container reported");
+					       "the pod ended before its container reported; look "
+					       "into the log of the container manager");
 			asked = deadline_in(UP_MS);
 		}
 		if (deadline_passed(deadline))

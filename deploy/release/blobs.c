@@ -97,7 +97,9 @@ int build_blobs(struct build *b, struct err *err)
 				return -1;
 		} else if (part->required) {
 			return err_set(err, E_INVALID,
-				       "component '%s' is required and has no files", part->name);
+				       "component '%s' is required and has no files; add them to "
+				       "the tree, or correct its paths",
+				       part->name);
 		}
 	}
 	return 0;

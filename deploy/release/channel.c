@@ -32,7 +32,9 @@ static int check_path(const char *path, struct err *err)
 				       "0123456789/._+~-")] == '\0')
 		return 0;
 	return err_set(err, E_INVALID,
-		       "path '%s' is not a clean path below the channel's directory", path);
+		       "path '%s' is not a clean path below the channel's directory; give one such "
+		       "as 3.9.0",
+		       path);
 }
 
 static int parse(struct channel *c, const struct json *j, const char *name, struct err *err)
@@ -53,7 +55,9 @@ static int parse(struct channel *c, const struct json *j, const char *name, stru
 		return err_wrap(err, "%s", name);
 	/* The highest serials are stored by channel name; releases use this name (trust.h). */
 	if (str_eq(channel, "release"))
-		return err_set(err, E_INVALID, "%s: a channel cannot be called 'release'", name);
+		return err_set(err, E_INVALID,
+			       "%s: a channel cannot be called 'release'; give it another name",
+			       name);
 	str_set(&c->name, channel);
 	str_set(&c->version, version);
 	str_set(&c->path, path);

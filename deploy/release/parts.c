@@ -48,8 +48,8 @@ static int parse_part(struct parts *p, const struct json *j, struct err *err)
 	for (size_t i = 0; i < json_count(paths); i++) {
 		if (json_kind(json_at(paths, i)) != JSON_IS_STRING) {
 			strv_free(part.patterns);
-			return err_set(err, E_INVALID, "path %zu of '%s' is not a string", i + 1,
-				       name);
+			return err_set(err, E_INVALID, "path %zu of '%s' is not a string; quote it",
+				       i + 1, name);
 		}
 		strv_push(&part.patterns, json_text(json_at(paths, i)));
 	}
@@ -125,8 +125,9 @@ const struct part *parts_owner(const struct parts *p, const char *path, struct e
 		if (!owns(part, path))
 			continue;
 		if (owner) {
-			err_set(err, E_INVALID, "'%s' belongs to both '%s' and '%s'", path,
-				owner->name, part->name);
+			err_set(err, E_INVALID,
+				"'%s' belongs to both '%s' and '%s'; correct the paths of one",
+				path, owner->name, part->name);
 			return NULL;
 		}
 		owner = part;

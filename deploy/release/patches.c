@@ -135,7 +135,10 @@ static int try_patch(struct build *b, const struct entry *old, const struct entr
 	if (sha256_fd(base, name, hex, &size, err) < 0)
 		return -1;
 	if (!str_eq(hex, old->sha256))
-		return err_set(err, E_INVALID, "%s of the older release is damaged", old->path);
+		return err_set(err, E_INVALID,
+			       "%s of the older release is damaged; copy that release again, or "
+			       "leave out its --old",
+			       old->path);
 	out = openat(b->out, NEW_PATCH, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (out < 0)
 		return err_sys(err, "make " NEW_PATCH);
@@ -168,7 +171,10 @@ static int patches_from(struct build *b, const char *dir, struct err *err)
 	if (release_load(dir, &p.r, err) < 0)
 		return -1;
 	if (!str_eq(p.r.architecture, b->r.architecture))
-		return err_set(err, E_INVALID, "the release is for %s", p.r.architecture);
+		return err_set(
+			err, E_INVALID,
+			"the release is for %s; give --old only releases of the same architecture",
+			p.r.architecture);
 	vec_each(struct entry, e, &b->r.layout.entries) {
 		if (base_of(&p, e))
 			strv_push(&p.wanted, e->path);

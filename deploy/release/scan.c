@@ -53,7 +53,9 @@ static int add_file(struct build *b, const char *path, const char *from, struct 
 	if (fstat(fd, &st) < 0)
 		return err_sys(err, "look at %s", from);
 	if (!S_ISREG(st.st_mode) || st.st_mode & (S_ISUID | S_ISGID))
-		return err_set(err, E_INVALID, "'%s' is setuid or setgid, or not a regular file",
+		return err_set(err, E_INVALID,
+			       "'%s' is setuid or setgid, or not a regular file; clear these bits, "
+			       "or leave it out of the tree",
 			       from);
 	owner = parts_owner(&b->parts, path, err);
 	if (!owner || digest(fd, from, &e, s.sha1, err) < 0)
@@ -80,7 +82,8 @@ static int add_link(struct build *b, const char *path, struct err *err)
 	if (n < 0)
 		return err_sys(err, "read the link %s", path);
 	if (n > TARGET_MAX)
-		return err_set(err, E_INVALID, "the target of '%s' is too long", path);
+		return err_set(err, E_INVALID, "the target of '%s' is too long; make it shorter",
+			       path);
 	target[n] = '\0';
 	e.component = owner->name;
 	layout_add(&b->r.layout, &e);
@@ -104,7 +107,8 @@ static int add(struct build *b, const char *path, unsigned depth, struct err *er
 		return add_link(b, path, err);
 	if (S_ISREG(st.st_mode))
 		return add_file(b, path, path, err);
-	return err_set(err, E_INVALID, "'%s' is not a file, link or directory", path);
+	return err_set(err, E_INVALID,
+		       "'%s' is not a file, link or directory; leave it out of the tree", path);
 }
 
 static int scan(struct build *b, const char *path, unsigned depth, struct err *err)

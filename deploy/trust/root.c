@@ -190,7 +190,7 @@ int trust_root_of_directory(struct trust_root *root, const char *path, struct er
 		return 0;
 	}
 	j = json_parse(buf_cstr(&text), text.len, "root.json", err);
-	if (!j || trust_root_parse(root, j, "root.json", err) < 0)
+	if (!j || trust_root_read(root, j, "root.json", err) < 0)
 		return err_wrap(err, "%s", path);
 	return 1;
 }
@@ -294,6 +294,15 @@ int trust_root_parse(struct trust_root *root, const struct json *j, const char *
 		return err_set(err, E_INVALID,
 			       "%s: the version must be at least 1, and it must expire", name);
 	return 0;
+}
+
+int trust_root_read(struct trust_root *root, const struct json *j, const char *name,
+		    struct err *err)
+{
+	if (trust_root_parse(root, j, name, err) == 0)
+		return 0;
+	return err->code == E_INVALID ? err_hint(err, "make it again with kata-deploy keys root")
+				      : -1;
 }
 
 char *trust_key_line(const struct minisig_key *key)

@@ -37,7 +37,7 @@ static int load_after(const struct trust_root_new *n, struct trust_root *root, s
 	if (!n->after)
 		return 0;
 	j = json_parse(n->after, n->after_len, "the root before", err);
-	return j ? trust_root_parse(root, j, "the root before", err) : -1;
+	return j ? trust_root_read(root, j, "the root before", err) : -1;
 }
 
 static int fill(const struct trust_root_new *n, struct trust_root *root, struct err *err)

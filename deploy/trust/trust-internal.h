@@ -59,6 +59,9 @@ void trust_root_settle(struct trust_root *root);
 /* Parses root.json into an empty set. E_INVALID. */
 MUST_CHECK int trust_root_parse(struct trust_root *root, const struct json *j, const char *name,
 				struct err *err);
+/* The same for a file that a person has made, with the remedy. */
+MUST_CHECK int trust_root_read(struct trust_root *root, const struct json *j, const char *name,
+			       struct err *err);
 /* Returns root.json; the caller frees it. */
 struct json *trust_root_json(const struct trust_root *root);
 /* Returns a key as the line of base64 in a .pub file, heap. */

@@ -569,7 +569,7 @@ int trust_rotate(struct trust *t, const char *text, size_t len, const struct tru
 	/* An exception: it is parsed before it is verified, since its own keys must have signed
 	 * it. */
 	j = json_parse(text, len, "root.json", err);
-	if (!j || trust_root_parse(&next, j, "root.json", err) < 0 ||
+	if (!j || trust_root_read(&next, j, "root.json", err) < 0 ||
 	    check_rotation(t, &next, err) < 0 ||
 	    check_both_sets(t, &next, text, len, sigs, nsigs, err) < 0 ||
 	    trust_root_copy(&t->past.root, &next, err) < 0)

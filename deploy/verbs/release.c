@@ -309,6 +309,12 @@ static int channel(int argc, char **argv, struct err *err)
 	return 0;
 }
 
+static int damaged(struct err *err)
+{
+	return err->code == E_INVALID ? err_hint(err, "copy the release again, or build it again")
+				      : -1;
+}
+
 static int check(int argc, char **argv, struct err *err)
 {
 	struct trust_options options = {
@@ -326,7 +332,7 @@ static int check(int argc, char **argv, struct err *err)
 			       "--threshold is about keys; add --key FILE, the public keys");
 	if ((strv_len(o.keys) && trust_open(&options, -1, &trust, err) < 0) ||
 	    release_check(argv[0], trust, err) < 0)
-		return -1;
+		return damaged(err);
 	if (!trust && !o.json)
 		(void)printf("signatures were not checked; give --key FILE to check them\n");
 	return print_summary(argv[0], trust ? trust_report(trust) : NULL, "trust", err);
@@ -338,7 +344,7 @@ static int diff(int argc, char **argv, struct err *err)
 
 	(void)argc;
 	if (release_load(argv[0], &from, err) < 0 || release_load(argv[1], &to, err) < 0)
-		return -1;
+		return damaged(err);
 	AUTO(json) struct json *j = release_diff(&from, &to);
 	if (o.json)
 		say_json(j);

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Prints errors that a user can act on and that name no remedy, one per line: FILE CODE "MESSAGE". An error has a remedy if
-# its message has one after "; ", as err.h describes, or if the function continues to a hint instead of returning the error
-# at once.
+# its message has one after "; ", as err.h describes, or if the function adds a hint before it returns the error.
 
 function flush_function(    rest, at, statement, code, message, before) {
 	rest = text
@@ -18,11 +17,17 @@ function flush_function(    rest, at, statement, code, message, before) {
 		message = literals(statement)
 		if (message ~ /; /)
 			continue
-		if (before !~ /return[ \t]*$/ && before !~ /[?:][ \t]*$/ && index(rest, "hint") > 0)
+		if (before !~ /return[ \t]*$/ && before !~ /[?:][ \t]*$/ && has_hint(substr(rest, length(statement) + 1)))
 			continue
 		print file " " code " \"" message "\""
 	}
 	text = ""
+}
+
+# A hint counts if the function gives it before it returns the error.
+function has_hint(after,    at) {
+	at = match(after, /[^A-Za-z_](return|goto)[^A-Za-z_]/)
+	return index(at ? substr(after, 1, at - 1) until_semicolon(substr(after, at)) : after, "hint") > 0
 }
 
 # Skips semicolons inside string literals.
@@ -51,7 +56,7 @@ function literals(s,    out, i, c, quoted) {
 }
 
 BEGIN {
-	n = split("E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST E_NOT_FOUND E_LIMIT E_TIMEOUT E_FAILED", codes, " ")
+	n = split("E_INVALID E_IO E_GONE E_PROTOCOL E_HOOK E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST E_NOT_FOUND E_LIMIT E_TIMEOUT E_FAILED", codes, " ")
 	for (i = 1; i <= n; i++)
 		wanted[codes[i]] = 1
 }

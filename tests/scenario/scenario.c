@@ -649,13 +649,13 @@ static int check_status(const struct node *n, const struct json *wanted, struct 
 }
 
 /* An error that a user can act on must name a remedy, whether or not the scenario expects a text.
- * Exceptions: cancelled commands, errors of the system or of a peer, and damaged documents, which
- * only their author can repair. */
+ * Exceptions: cancelled commands and errors of the system. */
 static int check_remedy(const struct node *n, struct err *err)
 {
 	static const enum err_code codes[] = { E_FAILED,      E_USAGE,   E_CONFIG, E_NOT_FOUND,
 					       E_EXISTS,      E_STATE,   E_LIMIT,  E_PERMISSION,
-					       E_UNSUPPORTED, E_TIMEOUT, E_TRUST };
+					       E_UNSUPPORTED, E_TIMEOUT, E_TRUST,  E_INVALID,
+					       E_PROTOCOL,    E_GONE };
 	AUTO(strv) char **lines = strv_split(buf_cstr(&n->all), "\n");
 
 	/* With kata-manager the error of kata-deploy is the line before the last. */

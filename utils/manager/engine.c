@@ -121,7 +121,9 @@ struct json *engine_ask(char *const *words, struct err *err)
 		return j;
 	json_free(j);
 	if (!err->code)
-		err_set(err, E_PROTOCOL, "kata-deploy's answer is not an object");
+		err_set(err, E_PROTOCOL,
+			"kata-deploy's answer is not an object; use the kata-deploy of the same "
+			"release");
 	return NULL;
 }
 
