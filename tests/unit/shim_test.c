@@ -430,6 +430,31 @@ START_TEST(the_shim_joins_the_cgroup_of_the_options)
 }
 END_TEST
 
+/* containerd's score, and that of the shim, which the kernel has to kill first. */
+static const struct {
+	const char *theirs;
+	long ours;
+} scores[] = { { "0", 1 }, { "300", 301 }, { "1000", 1000 } };
+
+START_TEST(the_shim_is_killed_before_containerd)
+{
+	struct err err = ERR_INIT;
+	AUTO(str) char *path = NULL, *is = NULL;
+
+	/* The lab starts the shim as containerd does. */
+	ck_assert_msg(file_write(AT_FDCWD, "/proc/self/oom_score_adj", scores[_i].theirs, &err) ==
+			      0,
+		      "%s", err.msg);
+	shim_start("good", SHARE_9P);
+	path = str_fmt("/proc/%d/oom_score_adj", (int)shim_pid);
+	is = file_read_line(AT_FDCWD, path, &err);
+	ck_assert_msg(is != NULL, "%s", err.msg);
+	ck_assert_int_eq(strtol(is, NULL, 10), scores[_i].ours);
+	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
+	shim_no_process_is_left(false);
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_container_runs_from_create_to_delete);
@@ -445,6 +470,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, output_waits_for_its_reader);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
 			    ARRAY_LEN(cgroup_options));
+	tcase_add_loop_test(t, the_shim_is_killed_before_containerd, 0, ARRAY_LEN(scores));
 	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
 			    ARRAY_LEN(bad_outputs));
 }

@@ -50,6 +50,41 @@ test_a_user_namespace_with_an_identity_map() {
 	both "$LAB/core.json" | grep -qx 1
 }
 
+# A limit above the one of the container manager, which the container's own root may not raise.
+test_a_resource_limit_in_a_user_namespace() {
+	core_spec "$LAB/core.json" 'ulimit -l; ulimit -Hl' \
+		's|{"type":"pid"}|{"type":"user"},&|' \
+		's|"linux":{|&"uidMappings":[{"containerID":0,"hostID":0,"size":65536}],"gidMappings":[{"containerID":0,"hostID":0,"size":65536}],|' \
+		's|"cwd":"/"|&,"rlimits":[{"type":"RLIMIT_MEMLOCK","soft":104857600,"hard":209715200}]|'
+	expect "limits" "$(both "$LAB/core.json")" "$(printf '102400\n204800')"
+}
+
+# Its devices are made before it becomes read-only, whatever way it is written.
+test_a_read_only_dev() {
+	core_spec "$LAB/core.json" 'touch /dev/new 2>/dev/null && echo writable; echo x >/dev/null && ls -l /dev/zero | cut -c 1-10' \
+		's|{"destination":"/dev","type":"tmpfs","source":"tmpfs","options":\["nosuid"|{"destination":"/dev/","type":"tmpfs","source":"tmpfs","options":["nosuid","ro"|'
+	expect "/dev" "$(both "$LAB/core.json")" crw-rw-rw-
+}
+
+# Prints the statuses of a program that needs more memory than the limit: with the limit, and after -1 has removed it.
+limited_and_not() {
+	local id large='dd if=/dev/zero of=/dev/null bs=40M count=1'
+	id=$(lab_id)
+	detached "$id" sleep 1000
+	update "$id" '{"memory":{"limit":20000000,"swap":20000000}}'
+	status_of lab_ctr tasks exec --exec-id a "$id" sh -c "$large"
+	update "$id" '{"memory":{"limit":-1,"swap":-1}}'
+	status_of lab_ctr tasks exec --exec-id b "$id" sh -c "$large"
+	removed "$id"
+}
+
+test_a_memory_limit_is_removed() {
+	local runc
+	runc=$(RUNTIME=io.containerd.runc.v2 limited_and_not 2>&1)
+	expect "statuses of runc" "$runc" "$(printf '137\n0')"
+	expect "statuses" "$(limited_and_not 2>&1)" "$runc"
+}
+
 # So many layers that the mount options need several pages.
 test_120_layers() {
 	local dir=$LAB/many digests="" diffs="" i layer config

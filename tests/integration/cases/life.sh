@@ -322,6 +322,19 @@ test_long_ids() {
 }
 
 # The event of the end has the time of the end.
+# The longest name that a file can have, for a file and a directory.
+test_a_destination_with_the_longest_name() {
+	local name
+	name=$(printf '%0255d' 0)
+	mkdir -p "$LAB/long"
+	echo inside >"$LAB/long/file"
+	for runtime in io.containerd.runc.v2 "$RUNTIME"; do
+		expect "$runtime" "$(RUNTIME=$runtime run --mount "type=bind,src=$LAB/long/file,dst=/mnt/$name,options=rbind:ro" \
+			--mount "type=bind,src=$LAB/long,dst=/opt/$name,options=rbind:ro" "$IMAGE" "$(lab_id)" \
+			sh -c "cat /mnt/$name /opt/$name/file")" "$(printf 'inside\ninside')"
+	done
+}
+
 test_exit_event() {
 	local id before ms
 	id=$(lab_id)

@@ -70,13 +70,19 @@ test_a_replaced_program_is_run_as_what_it_is() {
 }
 
 test_the_choice_of_the_share_is_told() {
-	local conf program=$PREFIX/bin/kata-runtime
+	local conf id fs line program=$PREFIX/bin/kata-runtime
 	conf=$(shared_by "")
 	"$program" --config "$conf" check >"$LAB/said"
 	grep -q '^ok   files  *virtio-fs: .*virtiofsd, [a-z]' "$LAB/said"
 	"$program" --config "$conf" env --json >"$LAB/said"
 	grep -q '"shared_fs": *"virtio-fs"' "$LAB/said"
 	grep -q '"shared_fs_why": *"' "$LAB/said"
+	for fs in virtio-9p virtio-fs; do
+		id=$(lab_id)
+		by_conf "$(shared_by $fs)" "$IMAGE" "$id" true
+		line=$(grep "share chosen" "$LAB/containerd.log" | grep -F "$id")
+		has "the log" "$line" "share=$fs .*why="
+	done
 	# A kernel without the note that it stores the pages.
 	conf=$(shared_by "" 'accelerator = "tcg"' "kernel = \"$LAB/programs/1\"")
 	programs
