@@ -45,6 +45,28 @@ test_a_guest_on_an_image() {
 	removed "$id"
 }
 
+# The image that is made beside the release's, for users who change images.
+test_a_guest_on_ext4() {
+	local id conf said hash image
+	image=$(realpath "$TOOLS/..")/osbuilder/kata-containers-ext4.img
+	[ -e "$image" ] || {
+		echo "skipped: needs the image (make rootimage)"
+		return 0
+	}
+	conf=$(image_config "$image")
+	hash=$(sed 's/root_hash=\([^,]*\).*/\1/' "$image.verity")
+	said=$("$PREFIX/bin/kata-runtime" --config "$conf" check)
+	has "check" "$said" "^ok   image .*kata-containers-ext4.img: ext4, as a disk, verified by the guest$"
+	id=$(lab_id)
+	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+		--annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" sleep 1000
+	has "the kernel's words" "$(words_of "$id")" "root=/dev/dm-0 .*sha256 $hash "
+	said=$(lab_ctr tasks exec --exec-id e1 "$id" sh -c 'echo written >/new && cat /new && cat /proc/cmdline')
+	has "a program" "$said" '^written$'
+	has "what it booted with" "$said" 'rootfstype=ext4 ro '
+	removed "$id"
+}
+
 # A verified image as an nvdimm, and an image without dm-verity that the guest maps (dax).
 test_a_guest_on_an_nvdimm() {
 	local conf said image=$PREFIX/share/kata-containers/kata-containers.img sectors
