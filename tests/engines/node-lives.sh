@@ -154,6 +154,9 @@ test_bare() {
 	on /opt/kata/libexec/virtiofsd --version
 	said=$(on /opt/kata/bin/kata-runtime check 2>&1) || true
 	has "check" "$said" "of this release"
+	said=$(fails 12 on /opt/kata/bin/kata-deploy doctor)
+	has "doctor after" "$said" "bin/qemu-system-x86_64 of the release is there"
+	has "what is still missing" "$said" "no container manager was found"
 	on /opt/kata/bin/kata-collect-data --show >/dev/null
 	directory_program upgrade --yes --release "$two" --cri none --no-proof
 	directory_program rollback --yes
@@ -174,7 +177,13 @@ refuses() { # STATUS TEXT COMMAND...
 test_no_kvm() {
 	local said
 	umount -l "$NODE/dev" && mknod -m 666 "$NODE/dev/null" c 1 3 && mknod -m 666 "$NODE/dev/urandom" c 1 9
+	said=$(directory_doctor)
+	has "doctor before" "$said" "/dev/kvm: .*VMs run without KVM"
+	has "what to do" "$said" "load the module kvm_intel or kvm_amd"
 	directory_install --no-proof
+	said=$(directory_program doctor)
+	has "doctor after" "$said" "bin/qemu-system-x86_64 of the release is there"
+	has "KVM is still missing" "$said" "/dev/kvm: .*VMs run without KVM"
 	mkdir -p "$NODE/opt/kata/etc/config.d"
 	printf '[hypervisor.qemu]\naccelerator = "kvm"\n' >"$NODE/opt/kata/etc/config.d/10-kvm.toml"
 	said=$(fails 1 directory_program prove)
@@ -183,7 +192,8 @@ test_no_kvm() {
 
 test_no_space() {
 	mount -t tmpfs -o size=24m small "$NODE/opt"
-	directory_program doctor || true
+	refuses 12 "only 2[34] MiB are free for /opt/kata" directory_doctor
+	refuses 12 "free some space: an install needs 200 MiB" directory_doctor
 	refuses 10 "KiB are needed; free some" directory_install
 	[ -z "$(ls -A "$NODE/opt")" ]
 }

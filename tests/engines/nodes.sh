@@ -48,7 +48,6 @@ tests_of() { # NODE
 	case $1 in
 	small) echo directory http image snap snap_apps no_kvm no_space old_kernel ;;
 	read-only) echo directory http image snap ;;
-	opt-link | no-lock) echo directory deb ;;
 	bare) echo bare ;;
 	*) echo directory http deb image snap ;;
 	esac
