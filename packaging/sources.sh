@@ -4,7 +4,8 @@
 # Prints the third-party sources of a component, for SBOM and provenance, in the format of deploy/release/build.h:
 # sources.sh WHAT...
 #
-#	-lNAME		a static library of the build machine that was linked in; libc and libgcc are added
+#	-lNAME		a static library of the build machine that was linked in, as the source package that it was built
+#			from; libc and libgcc are added
 #	linux, curl	the sources that kernel/build.sh and packaging/curl.sh compile
 #	/PATH		an unchanged file of one of Debian's packages
 #
@@ -12,6 +13,8 @@
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."
+# shellcheck source=packaging/debian-source.sh
+. packaging/debian-source.sh
 
 die() {
 	echo "sources: $*" >&2
@@ -44,13 +47,27 @@ row() { # NAME VERSION FILE SHA256 LINKED
 	printf '    file: %s\n    sha256: "%s"\n    linked: %s\n' "$3" "$4" "$5"
 }
 
-packaged() { # FILE LINKED
-	local file package name version
+# Prints name and version of the source package that a file of the system comes from.
+source_of() { # FILE
+	local file package
 	file=$(realpath "$1")
 	package=$(dpkg -S "$file" 2>/dev/null || dpkg -S "${file#/usr}" 2>/dev/null) || die "$file belongs to no package"
 	# shellcheck disable=SC2016 # dpkg's
-	read -r name version < <(dpkg-query -W -f '${source:Package} ${source:Version}\n' "${package%%: *}")
-	row "$name" "$version" "$(basename "$file")" "$(sha256sum <"$file" | cut -d ' ' -f 1)" "$2"
+	dpkg-query -W -f '${source:Package} ${source:Version}\n' "${package%%: *}"
+}
+
+packaged() { # FILE
+	local name version
+	read -r name version < <(source_of "$1")
+	row "$name" "$version" "$(basename "$(realpath "$1")")" "$(sha256sum <"$1" | cut -d ' ' -f 1)" false
+}
+
+linked() { # FILE
+	local name version dsc digest
+	read -r name version < <(source_of "$1")
+	read -r dsc digest < <(debian_dsc "$name" "$version") ||
+		die "the source package $name $version is not in the archive's index; update $1, or add the row of its .dsc to packaging/sources.pins"
+	row "$name" "$version" "$dsc" "$digest" true
 }
 
 pinned() { # NAME: prints the value of that variable in curl.sh
@@ -63,7 +80,7 @@ one() { # WHAT
 	-l*)
 		file=$(gcc -print-file-name="lib${1#-l}.a")
 		[ -f "$file" ] || die "lib${1#-l}.a: not there; make deps installs its package"
-		packaged "$file" true
+		linked "$file"
 		;;
 	curl)
 		version=$(sed -n 's/^patches_sha256=.* # //p' packaging/curl.sh)
@@ -73,15 +90,20 @@ one() { # WHAT
 	linux)
 		file=${KERNEL_SOURCE:-$(sed -n 's/^source_archive=.*:-\(.*\)}$/\1/p' kernel/build.sh)}
 		[ -f "$file" ] || die "$file: not there; make deps installs linux-source-6.1"
-		packaged "$file" false
+		packaged "$file"
 		;;
-	/*) packaged "$1" false ;;
+	/*) packaged "$1" ;;
 	*) die "$1 is no library, file or known source" ;;
 	esac
+}
+
+# Several libraries may come from one source package.
+unique() {
+	awk '/^  - name: / { if (!seen[row]++) printf "%s", row; row = "" } { row = row $0 "\n" } END { if (!seen[row]++) printf "%s", row }'
 }
 
 libraries=()
 [[ " $* " != *" -l"* ]] || libraries=(-lc -lgcc)
 echo "# The parts of this component that are not made of this project's source."
 echo "sources:"
-printf '%s\n' "${libraries[@]}" "$@" | awk 'NF && !seen[$0]++' | while read -r what; do one "$what"; done
+printf '%s\n' "${libraries[@]}" "$@" | awk 'NF && !seen[$0]++' | while read -r what; do one "$what"; done | unique

@@ -69,7 +69,7 @@ struct release_build_options {
  *	    package: pkg:deb/debian/qemu@7.2+dfsg-7?arch=source
  *	    file: qemu_7.2+dfsg.orig.tar.xz	# a row for each file
  *	    sha256: 91aca715...
- *	    linked: false			# true: an archive that was linked in
+ *	    linked: false			# true: the source package of a library that was linked in
  *
  * Every file must belong to exactly one component, else the error is E_INVALID and names the file.
  * A component without files is omitted, unless it is required: E_INVALID. E_EXISTS: out is not

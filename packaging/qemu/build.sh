@@ -11,7 +11,7 @@
 # What comes out depends on the source, the list of devices, this file, the compiler and the libraries
 # that are linked in; their digest is the name below which a result is cached, because a compile takes
 # minutes. The tarball's digest is pinned here, so is that of the patches, of which a security update may
-# bring newer ones. Each device of the list is looked for in the result.
+# bring newer ones. Each device of the list is looked for in the result, and so is what must not be there.
 #
 # Environment
 #   QEMU_SOURCE   folder that has the two source files already (default: apt fetches them)
@@ -72,6 +72,24 @@ for need in gcc ld objcopy make meson ninja pkg-config python3 patch xz; do
 	command -v "$need" >/dev/null || die "$need: not there; make deps installs it"
 done
 
+# Prints "NAME VERSION LICENCE" of the source package of each library, once.
+library_sources() {
+	local archive package licence
+	while read -r archive package licence; do
+		[ -n "$archive" ] || continue
+		# shellcheck disable=SC2016 # dpkg's
+		echo "$(dpkg-query -W -f '${source:Package} ${source:Version}' "$package") $licence"
+	done <<<"$libraries" | sort -u
+}
+
+# Their rows of sources.pins.
+pins() {
+	local name version licence
+	library_sources | while read -r name version licence; do
+		grep -F "$name $version " "$here/../sources.pins" || true
+	done
+}
+
 inputs() {
 	echo "$tarball_sha256 $patches_sha256 $seabios_sha256"
 	sha256sum <"$devices"
@@ -80,6 +98,7 @@ inputs() {
 	gcc --version | head -n 1
 	ld --version | head -n 1
 	archives
+	pins
 }
 
 # Prints "SHA256 ARCHIVE PACKAGE LICENCE" for each library.
@@ -101,25 +120,25 @@ source_row() { # NAME VERSION LICENCE FILE SHA256 [true]
 
 # What went in, with the digest of every file.
 sources() {
-	local version sum archive package licence
+	local name version licence dsc digest
 	cat <<-END
 		# qemu-system-x86_64, virtiofsd and the firmware beside this file, but for bios-256k.bin, were compiled
 		# from the source package qemu of Debian, under the GNU General Public License, version 2 (COPYING), by
 		# packaging/qemu/build.sh of this project, which has the options, and changed by the patches beside that
 		# ($(basename -a "$here"/patches/*.patch | paste -sd ' ')). bios-256k.bin is that of Debian's
 		# package seabios, under the GNU Lesser General Public License, version 3. What says "linked: true" is
-		# part of the two programs. Debian keeps the sources of all of them under these names and versions, and
-		# whoever gave you this file owes you those of QEMU.
+		# part of the two programs, and named by the digest of its source package. Debian keeps the sources of all of
+		# them under these names and versions, and whoever gave you this file owes you those of QEMU.
 		sources:
 	END
 	version=$(basename "$patches" .debian.tar.xz)
 	source_row qemu "${version#qemu_}" GPL-2.0-only "$tarball" "$tarball_sha256"
 	source_row qemu "${version#qemu_}" GPL-2.0-only "$(basename "$patches")" "$have"
 	source_row seabios 1.16.2-1 LGPL-3.0-only bios-256k.bin "$seabios_sha256"
-	archives | while read -r sum archive package licence; do
-		# shellcheck disable=SC2016 # dpkg's
-		read -r package version < <(dpkg-query -W -f '${source:Package} ${source:Version}\n' "$package")
-		source_row "$package" "$version" "$licence" "$archive" "$sum" true
+	library_sources | while read -r name version licence; do
+		read -r dsc digest < <(debian_dsc "$name" "$version") ||
+			die "the source package $name $version is not in the archive's index; update its library, or add the row of its .dsc to packaging/sources.pins"
+		source_row "$name" "$version" "$licence" "$dsc" "$digest" true
 	done
 }
 
@@ -199,6 +218,8 @@ have=$(sha256sum <"$patches" | cut -d ' ' -f 1)
 [ "$(sha256sum <"$seabios" | cut -d ' ' -f 1)" = "$seabios_sha256" ] ||
 	die "$seabios is not that of Debian's seabios 1.16.2-1; set QEMU_SEABIOS to a file that is"
 
+sources >"$work/sources.yaml"
+
 step "unpacking $tarball"
 mkdir "$work/source" "$work/build" "$work/qboot" "$work/roms" "$work/result"
 tar -xf "$source/$tarball" -C "$work/source" --strip-components=1 --no-same-owner
@@ -257,7 +278,7 @@ done
 cp "$work/qboot/bios.bin" share/kata-qemu/qboot.rom
 cp "$seabios" share/kata-qemu/bios-256k.bin
 cp "$work/source/COPYING" share/kata-qemu/COPYING
-sources >share/kata-qemu/sources.yaml
+cp "$work/sources.yaml" share/kata-qemu/sources.yaml
 find . -type f -exec chmod 644 {} +
 chmod 755 bin/qemu-system-x86_64 libexec/virtiofsd
 for name in bin/qemu-system-x86_64 libexec/virtiofsd; do

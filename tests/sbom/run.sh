@@ -13,6 +13,8 @@ dir=$(mktemp -d /tmp/kata-sbom-XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 # shellcheck source=tests/checked.sh
 . tests/checked.sh
+# shellcheck source=packaging/debian-source.sh
+. packaging/debian-source.sh
 
 root=$(tests/engines/chroot.sh sbom) || exit
 # shellcheck disable=SC2016 # for the inner shell
@@ -37,6 +39,36 @@ for source in qemu linux glibc gcc-12 openssl jansson libseccomp libarchive libz
 	named() { grep -Eq "^$source [^ ]+ [^ ]+ [0-9a-f]{64} [A-Z(c]" "$dir/packages"; }
 	check "$source, with version, digest and licence" named
 done
+# A library that is linked in is named by the digest of the source package that it was built from.
+linked() {
+	local name version file sum
+	jq -r '(.packages | map({(.SPDXID): .}) | add) as $of | .relationships[] | select(.relationshipType == "STATIC_LINK") |
+		$of[.relatedSpdxElement] | "\(.name) \(.versionInfo) \(.packageFileName) \(.checksums[0].checksumValue)"' \
+		"$release/sbom.spdx.json" | sort -u >"$dir/linked"
+	[ -s "$dir/linked" ] || return
+	while read -r name version file sum; do
+		[[ $file == "${name}_${version#*:}.dsc" ]] && [ "$(debian_dsc "$name" "$version")" = "$file $sum" ] || {
+			echo "$name $version: $file $sum"
+			return 1
+		}
+	done <"$dir/linked"
+}
+check "each linked library, with the digest of its source package" linked
+# The archive's index, if it still has that version, says the same as packaging/sources.pins.
+pinned() {
+	local name version digest get said
+	debian_index "$dir/apt"
+	while read -r name version digest; do
+		[ "$name" != "#" ] || continue
+		said=$("${get[@]}" --print-uris source --only-source --dsc-only "$name=$version" 2>/dev/null |
+			awk '/\.dsc/ && sub(/^SHA256:/, "", $4) { print $4 }')
+		[ -z "$said" ] || [ "$said" = "$digest" ] || {
+			echo "$name $version: $said in the index"
+			return 1
+		}
+	done <packaging/sources.pins
+}
+check "sources.pins agrees with the archive" pinned
 files() {
 	local blob
 	for blob in "$release"/blobs/*; do zstd -dcq "$blob" | tar -tf - | grep -v '/$'; done | sort -u >"$dir/have"

@@ -60,7 +60,7 @@ static const char sources[] = "sources:\n"
 			      "    version: 1.2.13\n"
 			      "    licence: Zlib\n"
 			      "    package: pkg:deb/debian/zlib@1.2.13?arch=source\n"
-			      "    file: libz.a\n"
+			      "    file: zlib_1.2.13.dsc\n"
 			      "    sha256: \"" SOURCE_SUM "\"\n"
 			      "    linked: true\n";
 
