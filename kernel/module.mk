@@ -10,6 +10,6 @@ KERNEL_INPUTS := kernel/build.sh kernel/small.list kernel/patches/series \
 kernel: $(BUILD)/kernel/vmlinux $(BUILD)/kernel/config ## build the guest kernel (or from cache)
 
 $(BUILD)/kernel/vmlinux: $(KERNEL_INPUTS)
-	$(Q)kernel/build.sh $(abspath $(@D))
+	$(Q)$(call timed,kernel,kernel/build.sh $(abspath $(@D)))
 
 $(BUILD)/kernel/config: $(BUILD)/kernel/vmlinux ;

@@ -150,3 +150,6 @@ $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c | generated
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_BASE) -w -MMD -MP -c -o $@ $<
+
+# timed NAME,COMMAND: runs the command and prints how long it took, and its time on all processors.
+timed = bash -c 'TIMEFORMAT="$(1): took %0lR, with %0lU + %0lS of processor time"; time $(2)'

@@ -27,7 +27,8 @@ linked_into = $(sort $(filter-out -lcurl,$(foreach p,$(1),$(call syslibs,$(PROGR
 SOURCES_runtime := $(call linked_into,containerd-shim-kata-v2 kata-runtime)
 SOURCES_guest   := $(call linked_into,kata-agent kata-proof) linux
 SOURCES_tools   := $(sort $(call linked_into,kata-deploy kata-manager kata-collect-data) $(filter -l%,$(STATIC_LIBS))) curl
-$(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/curl.sh kernel/build.sh mk/rules.mk all \
+$(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/debian-source.sh packaging/sources.pins packaging/curl.sh \
+                                           kernel/build.sh mk/rules.mk all \
                                            $(filter %iptables.manifest,$(INITRD_MANIFESTS))
 	@mkdir -p $(@D)
 	@packaging/sources.sh $(SOURCES_$*) \
@@ -90,7 +91,7 @@ check: ## run the tests that together take half an hour
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
 
-check-integration: stage ## test containers with a real containerd and VMs, in two halves at a time
+check-integration: stage $(ROOT_IMAGE_EXT4) ## test containers with a real containerd and VMs, in two halves at a time
 	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-integration-1-2 check-integration-2-2
 
 check-integration-%:

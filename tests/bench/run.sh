@@ -200,7 +200,8 @@ row "shim, stripped" "$(size "$prefix/bin/containerd-shim-kata-v2")" B 1500000
 strip -o "$LAB/agent" "$TOOLS/../bin/kata-agent"
 row "agent, stripped" "$(size "$LAB/agent")" B 1500000
 row "initrd" "$(size "$prefix/share/kata-containers/kata-containers-initrd.img")" B 4000000
-row "kernel image" "$(size "$prefix/share/kata-containers/vmlinux.container")" B
+row "kernel image" "$(size "$prefix/share/kata-containers/vmlinux.container")" B 16000000
+row "QEMU" "$(size "$prefix/bin/qemu-system-x86_64")" B 12000000
 for id in "$kata" "$runc"; do
 	lab_ctr tasks kill -s KILL "$id"
 	lab_ctr tasks delete -f "$id" >/dev/null 2>&1 || true
