@@ -164,6 +164,32 @@ check_devices() { # QEMU
 	[ -z "$missing" ] || die "devices that devices.def lists and the result does not have:$missing"
 }
 
+# Devices that nothing asks for, and that come along with the machines and buses. Of USB there are devices, but no
+# controller that they could be connected to.
+also='acpi-erst floppy i8042 ich9-ahci ide-cd ide-hd isa-fdc mc146818rtc pci-bridge-seat pcie-pci-bridge ramfb scsi-block
+scsi-cd scsi-generic usb-hub usb-kbd usb-mouse usb-tablet virtio-balloon-device virtio-mem virtio-scsi-device vmcoreinfo
+vmgenid'
+
+back_ends() { # QEMU OPTION: prints what the option can be given
+	"$1" -machine none "-$2" help 2>/dev/null | sed -n 's/^ *\([a-z][a-z0-9-]*\) *$/\1/p' | paste -sd ' '
+}
+
+# Nothing else is in the program. A type of processor, and another name of a virtio card, is no other device.
+check_others() { # QEMU
+	local extra option wanted is
+	extra=$("$1" -device help | sed -n 's/^name "\([^"]*\)".*/\1/p' | sed -E '/-cpu$/d; s/-(non-)?transitional$//' |
+		grep -vxF -f <(names DEVICE && tr ' ' '\n' <<<"$also") | paste -sd ' ') || true
+	[ -z "$extra" ] || die "devices that nothing asks for: $extra"
+	while read -r option wanted; do
+		is=$(back_ends "$1" "$option")
+		[ "$is" = "$wanted" ] || die "-$option can be '$is', and should be '$wanted'"
+	done <<-END
+		netdev tap
+		display none
+		audiodev none wav
+	END
+}
+
 # Runs a step whose output matters only if it fails.
 quietly() { # NAME COMMAND...
 	local name=$1
@@ -285,6 +311,7 @@ for name in bin/qemu-system-x86_64 libexec/virtiofsd; do
 	! readelf -d "$name" | grep -q NEEDED || die "$name needs shared libraries"
 done
 check_devices bin/qemu-system-x86_64
+check_others bin/qemu-system-x86_64
 mv -T "$work/result" "$entry"
 deliver
 step "done: $out, QEMU $(stat -c %s "$out/bin/qemu-system-x86_64") bytes, virtiofsd $(stat -c %s "$out/libexec/virtiofsd")"
