@@ -50,13 +50,20 @@ test_a_user_namespace_with_an_identity_map() {
 	both "$LAB/core.json" | grep -qx 1
 }
 
-# A limit above the one of the container manager, which the container's own root may not raise.
+# Also a limit above the one of the container manager, which neither the container's own root may set, nor runc itself
+# without CAP_SYS_RESOURCE.
 test_a_resource_limit_in_a_user_namespace() {
-	core_spec "$LAB/core.json" 'ulimit -l; ulimit -Hl' \
-		's|{"type":"pid"}|{"type":"user"},&|' \
-		's|"linux":{|&"uidMappings":[{"containerID":0,"hostID":0,"size":65536}],"gidMappings":[{"containerID":0,"hostID":0,"size":65536}],|' \
-		's|"cwd":"/"|&,"rlimits":[{"type":"RLIMIT_MEMLOCK","soft":104857600,"hard":209715200}]|'
-	expect "limits" "$(both "$LAB/core.json")" "$(printf '102400\n204800')"
+	local limits
+	limited() { # RLIMITS SCRIPT
+		core_spec "$LAB/core.json" "$2" 's|{"type":"pid"}|{"type":"user"},&|' \
+			's|"linux":{|&"uidMappings":[{"containerID":0,"hostID":0,"size":65536}],"gidMappings":[{"containerID":0,"hostID":0,"size":65536}],|' \
+			"s|\"cwd\":\"/\"|&,\"rlimits\":[$1]|"
+	}
+	limited '{"type":"RLIMIT_NOFILE","soft":500,"hard":600}' 'ulimit -n; ulimit -Hn'
+	expect "limits" "$(both "$LAB/core.json")" "$(printf '500\n600')"
+	limited '{"type":"RLIMIT_MEMLOCK","soft":104857600,"hard":209715200}' 'ulimit -l; ulimit -Hl'
+	limits=$(run --config "$LAB/core.json" "$(lab_id)")
+	expect "higher limits" "$limits" "$(printf '102400\n204800')"
 }
 
 # Its devices are made before it becomes read-only, whatever way it is written.
