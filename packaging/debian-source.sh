@@ -7,6 +7,9 @@
 #	debian_source PACKAGE FOLDER	puts the files of the source package into FOLDER, which exists
 #	debian_dsc PACKAGE VERSION	prints "FILE SHA256" of the .dsc of a source package: that of sources.pins, or of
 #					the archive's index
+#	debian_built_from PACKAGE VERSION FILE SHA256
+#					the same for a file that was built from it; FILE SHA256 itself, with a warning, where
+#					the .dsc is not known: the archive forgets a version when there is a newer one
 #
 # Return 1, with apt's last lines on standard error, if the source package cannot be fetched or found. Change nothing on
 # the system.
@@ -49,4 +52,12 @@ debian_dsc() { # PACKAGE VERSION
 		rm -rf "$apt"
 	fi
 	[ -n "$digest" ] && echo "$file $digest"
+}
+
+debian_built_from() { # PACKAGE VERSION FILE SHA256
+	debian_dsc "$1" "$2" 2>/dev/null || {
+		echo "warning: the SBOM names $3 by its own digest: the archive no longer has the source package $1 $2;" \
+			"upgrade the packages of this machine" >&2
+		echo "$3 $4"
+	}
 }

@@ -63,11 +63,10 @@ packaged() { # FILE
 }
 
 linked() { # FILE
-	local name version dsc digest
+	local name version file digest
 	read -r name version < <(source_of "$1")
-	read -r dsc digest < <(debian_dsc "$name" "$version") ||
-		die "the source package $name $version is not in the archive's index; update $1, or add the row of its .dsc to packaging/sources.pins"
-	row "$name" "$version" "$dsc" "$digest" true
+	read -r file digest < <(debian_built_from "$name" "$version" "$(basename "$1")" "$(sha256sum <"$1" | cut -d ' ' -f 1)")
+	row "$name" "$version" "$file" "$digest" true
 }
 
 pinned() { # NAME: prints the value of that variable in curl.sh

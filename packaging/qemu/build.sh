@@ -72,22 +72,27 @@ for need in gcc ld objcopy make meson ninja pkg-config python3 patch xz; do
 	command -v "$need" >/dev/null || die "$need: not there; make deps installs it"
 done
 
-# Prints "NAME VERSION LICENCE" of the source package of each library, once.
-library_sources() {
-	local archive package licence
-	while read -r archive package licence; do
-		[ -n "$archive" ] || continue
-		# shellcheck disable=SC2016 # dpkg's
-		echo "$(dpkg-query -W -f '${source:Package} ${source:Version}' "$package") $licence"
-	done <<<"$libraries" | sort -u
+# Prints "NAME VERSION" of the source package of a package.
+source_of() { # PACKAGE
+	# shellcheck disable=SC2016 # dpkg's
+	dpkg-query -W -f '${source:Package} ${source:Version}\n' "$1"
 }
 
-# Their rows of sources.pins.
+# The rows of sources.pins for the libraries.
 pins() {
-	local name version licence
-	library_sources | while read -r name version licence; do
-		grep -F "$name $version " "$here/../sources.pins" || true
+	local sum archive package licence
+	archives | while read -r sum archive package licence; do
+		grep -F "$(source_of "$package") " "$here/../sources.pins" || true
 	done
+}
+
+# Prints "NAME VERSION FILE SHA256 LICENCE" of the source package of each library, once.
+library_sources() {
+	local sum archive package licence name version
+	archives | while read -r sum archive package licence; do
+		read -r name version < <(source_of "$package")
+		echo "$name $version $(debian_built_from "$name" "$version" "$archive" "$sum") $licence"
+	done | sort -u
 }
 
 inputs() {
@@ -120,7 +125,7 @@ source_row() { # NAME VERSION LICENCE FILE SHA256 [true]
 
 # What went in, with the digest of every file.
 sources() {
-	local name version licence dsc digest
+	local name version licence file digest
 	cat <<-END
 		# qemu-system-x86_64, virtiofsd and the firmware beside this file, but for bios-256k.bin, were compiled
 		# from the source package qemu of Debian, under the GNU General Public License, version 2 (COPYING), by
@@ -135,10 +140,8 @@ sources() {
 	source_row qemu "${version#qemu_}" GPL-2.0-only "$tarball" "$tarball_sha256"
 	source_row qemu "${version#qemu_}" GPL-2.0-only "$(basename "$patches")" "$have"
 	source_row seabios 1.16.2-1 LGPL-3.0-only bios-256k.bin "$seabios_sha256"
-	library_sources | while read -r name version licence; do
-		read -r dsc digest < <(debian_dsc "$name" "$version") ||
-			die "the source package $name $version is not in the archive's index; update its library, or add the row of its .dsc to packaging/sources.pins"
-		source_row "$name" "$version" "$licence" "$dsc" "$digest" true
+	library_sources | while read -r name version file digest licence; do
+		source_row "$name" "$version" "$licence" "$file" "$digest" true
 	done
 }
 
