@@ -363,13 +363,32 @@ static bool wants_proof(const struct registration *reg)
 	return !reg->manager->no_proof && !reg->place->root && !str_eq(reg->manager->name, "none");
 }
 
-/* Returns the remedy for a manager that does not run but is needed for the proof; heap. */
-static char *how_to_prove(const struct cri *c)
+/* Returns "start MANAGER", with the command if it is known; heap. */
+static char *how_to_start(const struct cri *c)
 {
 	AUTO(str) char *start = cri_start_command(c);
 
-	return str_fmt("the proof in a VM needs it: start %s%s%s%s, or use --no-proof", cri_name(c),
-		       start ? " (" : "", start ? start : "", start ? ")" : "");
+	return start ? str_fmt("start %s (%s)", cri_name(c), start)
+		     : str_fmt("start %s", cri_name(c));
+}
+
+/* Returns the remedy for a manager that does not run but is needed for the proof; heap. */
+static char *how_to_prove(const struct cri *c)
+{
+	AUTO(str) char *start = how_to_start(c);
+
+	return str_fmt("the proof in a VM needs it: %s, or use --no-proof", start);
+}
+
+int node_need_running(const struct cri *c, struct err *err)
+{
+	AUTO(str) char *start = NULL;
+
+	if (cri_runs(c))
+		return 0;
+	start = how_to_start(c);
+	err_set(err, E_STATE, "%s does not run", cri_name(c));
+	return err_hint(err, "%s", start);
 }
 
 /* Sets *proof if a proof is wanted, and fills in reg->proof. E_UNSUPPORTED: the manager cannot run

@@ -64,6 +64,8 @@ MUST_CHECK int node_recall_manager(const struct deploy *d, struct cli_manager *m
 MUST_CHECK int node_manager(const struct deploy *d, const struct cli_place *place,
 			    struct cli_manager *manager, struct json **doc, struct cri **out,
 			    struct err *err);
+/* E_STATE: the manager does not run; the message has the command that starts it. */
+MUST_CHECK int node_need_running(const struct cri *c, struct err *err);
 
 /* Returns the first handler in the record of a registration (may be NULL), borrowed, or NULL. */
 const char *node_handler(const struct json *record);

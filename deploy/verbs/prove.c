@@ -50,6 +50,7 @@ int verb_prove(int argc, char **argv, struct err *err)
 		return -1;
 	if (node_need_installed(d, &o.place, err) < 0 ||
 	    node_manager(d, &o.place, &o.manager, &doc, &cri, err) < 0 ||
+	    node_need_running(cri, err) < 0 || /* its client would wait for it */
 	    node_recall(d, "cri", &doc, &record, err) < 0)
 		return -1;
 	what = (struct prove){ .manager = cri_name(cri),

@@ -63,6 +63,7 @@ silent_about "start containerd"
 # The container manager need not run without a proof, nor if nothing changes.
 says 0 "is installed" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --no-proof \
 	--release "$lab/release"
+says 7 "containerd does not run; start containerd (systemctl start containerd)" "$deploy" prove "${place[@]}"
 says 0 "nothing to do" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/release"
 says 0 "uninstalled" "$deploy" uninstall "${place[@]}" --yes
 
