@@ -91,8 +91,7 @@ test_block_io_limits_follow_the_disks() {
 		\"throttleWriteIOPSDevice\":[{\"major\":259,\"minor\":77,\"rate\":1}]},
 		\"unified\":{\"io.max\":\"$number wbps=654321\\n259:77 rbps=1\"}}," \
 		MOUNT='{"destination":"/group","type":"cgroup","source":"cgroup"},' \
-		on_root 'echo limits $(cat /group/io.max); ls -l /dev/limited | tr -d , | {
-			read -r _ _ _ _ major minor _; echo disk $major:$minor; }' ext4 "$DISK" loop)
+		on_root 'echo limits $(cat /group/io.max); set -- $(ls -l /dev/limited | tr -d ,); echo disk $5:$6' ext4 "$DISK" loop)
 	has "the limit of the disk" "$said" \
 		"^limits $(sed -n 's/^disk //p' <<<"$said") rbps=123456 wbps=654321 riops=max wiops=max\$"
 	loop_gone "$file"
