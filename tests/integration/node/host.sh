@@ -231,10 +231,11 @@ test_a_pod_that_its_restart_ends() {
 	host_hashes_idly
 	# The next image: another release, no restart; and with the usual time between two checks.
 	sed -i 's/ --check-seconds 2 --hash-seconds 6//' "$LAB/host/pod.sh"
+	in_systemd systemctl stop pod
 	rm -r "$LAB/host/pod/release"
 	cp -r "$two" "$LAB/host/pod/release"
 	begun=$SECONDS
-	in_systemd systemctl restart pod
+	in_systemd systemctl start pod
 	host_until 120 eval 'host_get /metrics | grep -q "^kata_deploy_info.*version=\"$(host_next)\"" && host_ready'
 	echo "    upgraded after $((SECONDS - begun)) s"
 	expect "starts of containerd" "$(host_starts)" 2
