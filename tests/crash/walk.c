@@ -12,7 +12,8 @@
  * recovery, and to the exit status that belongs to it.
  *
  * Without --short every recovery is killed at each of its calls too, and each call fails with each
- * error. With --short that is every fiftieth call, with the errors in turn.
+ * error. With --short every second call is disturbed, on the next day the others, with the errors in
+ * turn; and the recovery of every hundredth is killed.
  */
 
 #include "base/file.h"
@@ -29,9 +30,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { TREE_MAX = 1 << 20, SELDOM = 50, SIGNALS = 3 };
+enum { TREE_MAX = 1 << 20, OFTEN = 2, SELDOM = 100, SIGNALS = 3, DAY_S = 86400 };
 
 /* The verbs of the subject; and three acts of others: "edit" the configuration, "mkdir" the prefix,
  * "damage" an installed file. */
@@ -250,7 +252,7 @@ static int disturb(struct walk *w, struct trace *t, struct err *err)
 	if (t->calls < t->at)
 		return 0;
 	w->points++;
-	if (!t->fail && (!w->brief || t->at % SELDOM == 0) &&
+	if (!t->fail && (!w->brief || t->at % SELDOM < OFTEN) &&
 	    (walk_recovery(w, err) < 0 || tree_copy(w->crashed, w->node, err) < 0))
 		return -1;
 	if (t->fail < 0 && check_signalled(w, t->status, err) < 0)
@@ -258,16 +260,17 @@ static int disturb(struct walk *w, struct trace *t, struct err *err)
 	return check_after(w, t->status, err);
 }
 
-/* Disturbs every step-th call, with the errors of list in turn. Returns the number of calls. */
+/* Disturbs every step-th call, beginning with another one each day, with the errors of list in turn.
+ * Returns the number of calls. */
 static unsigned walk_calls(struct walk *w, const char *name, const int *list, size_t n,
 			   unsigned step)
 {
 	struct trace t = { .argv = ARGV(w->subject, w->node, w->verb->verb, w->verb->version) };
 
-	for (t.at = 1;; t.at += step) {
+	for (t.at = 1 + (unsigned)(time(NULL) / DAY_S % step);; t.at += step) {
 		struct err err = ERR_INIT;
 
-		t.fail = list[t.at % n];
+		t.fail = list[t.at / step % n];
 		if (disturb(w, &t, &err) < 0) {
 			w->bad++;
 			(void)printf("  FAIL  %s: %s at call %u (system call %ld, exit %d): %s\n",
@@ -293,10 +296,10 @@ static int walk_scenario(struct walk *w, size_t i, struct err *err)
 	w->gradual = str_eq(w->verb->verb, "repair");
 	if (rehearse(w, scenarios[i].before, err) < 0)
 		return err_wrap(err, "%s", name);
-	calls = walk_calls(w, name, &killed, 1, 1);
+	calls = walk_calls(w, name, &killed, 1, w->brief ? OFTEN : 1);
 	(void)walk_calls(w, name, &told_to_end, 1, w->brief ? SIGNALS : 1);
 	if (w->brief)
-		(void)walk_calls(w, name, faults, ARRAY_LEN(faults), 1);
+		(void)walk_calls(w, name, faults, ARRAY_LEN(faults), OFTEN);
 	for (size_t f = 0; !w->brief && f < ARRAY_LEN(faults); f++)
 		(void)walk_calls(w, name, &faults[f], 1, 1);
 	(void)printf("  %-5s %s (%u calls)\n", w->bad == bad ? "ok" : "FAIL", name, calls);
