@@ -154,16 +154,17 @@ struct limited {
 	char **unknown; /* strv */
 };
 
-static bool is_in_vm(void *arg, int64_t *major, int64_t *minor)
+static bool is_in_vm(void *arg, int64_t *major_number, int64_t *minor_number)
 {
 	struct limited *l = arg;
 	AUTO(str) char *name = NULL;
 
 	vec_each(const struct device, device, &l->devices->list) {
-		if (device->number && device->number == makedev((unsigned)*major, (unsigned)*minor))
+		if (device->number && major(device->number) == *major_number &&
+		    minor(device->number) == *minor_number)
 			return true;
 	}
-	name = str_fmt("%" PRId64 ":%" PRId64, *major, *minor);
+	name = str_fmt("%" PRId64 ":%" PRId64, *major_number, *minor_number);
 	if (!strv_has(l->unknown, name))
 		strv_push(&l->unknown, name);
 	return false;

@@ -273,7 +273,8 @@ static bool is_default_profile(const char *profile)
 			return true;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(versioned); i++) {
-		if (str_starts(profile, versioned[i]) && isdigit(profile[strlen(versioned[i])]))
+		if (str_starts(profile, versioned[i]) &&
+		    isdigit((unsigned char)profile[strlen(versioned[i])]))
 			return true;
 	}
 	return false;
