@@ -508,27 +508,7 @@ START_TEST(a_volume_is_given_to_a_group)
 }
 END_TEST
 
-/* Makes nested directories below v, all named "d", and a file "f" in the last one. */
-static void make_deep(int levels)
-{
-	AUTO(str) char *volume = path_join(dir, "v");
-	int at = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	ck_assert_int_ge(at, 0);
-	for (int i = 0; i < levels; i++) {
-		int next;
-
-		ck_assert(mkdirat(at, "d", 0700) == 0);
-		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ck_assert_int_ge(next, 0);
-		(void)close(at);
-		at = next;
-	}
-	(void)close(openat(at, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-	(void)close(at);
-}
-
-/* The group of the file f below all directories that make_deep() made. */
+/* The group of the file f below all directories that scratch_nest() made. */
 static gid_t group_of_deepest(int levels)
 {
 	AUTO(str) char *volume = path_join(dir, "v");
@@ -557,9 +537,11 @@ START_TEST(a_deep_volume_is_given_to_a_group)
 	AUTO(str) char *volume = path_join(dir, "v");
 	struct rlimit few = { 64, 64 };
 	struct err err = ERR_INIT;
+	AUTO(fd) int top = -1;
 
 	ck_assert(mkdir(volume, 0755) == 0);
-	make_deep(DEEP);
+	top = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	scratch_nest(top, DEEP);
 	group.group_id = 4321;
 	s.fs_group = &group;
 	s.mount_point = volume;

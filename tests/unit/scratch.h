@@ -20,6 +20,7 @@
  */
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -29,6 +30,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum { SCRATCH_DIR = 64 };
@@ -65,4 +67,24 @@ static inline void scratch_write(const char *dir, const char *name, const void *
 static inline void scratch_write_text(const char *dir, const char *name, const char *text)
 {
 	scratch_write(dir, name, text, strlen(text), 0644);
+}
+
+/* Makes that many nested directories below the directory with the fd, all named "d", and an empty
+ * file "f" in the last one. */
+static inline void scratch_nest(int dir, int levels)
+{
+	AUTO(fd) int at = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int file = -1;
+
+	for (int i = 0; i < levels; i++) {
+		int next;
+
+		ck_assert(mkdirat(at, "d", 0700) == 0);
+		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		ck_assert_int_ge(next, 0);
+		fd_close(&at);
+		at = next;
+	}
+	file = openat(at, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(file, 0);
 }

@@ -52,23 +52,6 @@ static void teardown(void)
 	ck_assert(!path_exists(dir));
 }
 
-/* Makes nested directories, all named "d", and a file "f" in the last one. */
-static void make_deep(int levels)
-{
-	AUTO(fd) int at = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	for (int i = 0; i < levels; i++) {
-		int next;
-
-		ck_assert(mkdirat(at, "d", 0700) == 0);
-		next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		ck_assert_int_ge(next, 0);
-		(void)close(at);
-		at = next;
-	}
-	(void)close(openat(at, "f", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-}
-
 /* Leaves n fds free and limits the stack to 256 KiB. */
 static void limit(int n)
 {
@@ -109,7 +92,7 @@ START_TEST(depth_costs_no_descriptors_and_no_stack)
 	const struct tree_walk w = { .visit = count, .arg = &c };
 	struct rlimit before;
 
-	make_deep(DEEP);
+	scratch_nest(root, DEEP);
 	ck_assert(getrlimit(RLIMIT_NOFILE, &before) == 0);
 	limit(TREE_FDS);
 	ck_assert_msg(tree_walk(root, &w, &err) == 0, "%s", err.msg);
@@ -162,7 +145,7 @@ START_TEST(a_walk_does_not_follow_what_is_moved)
 {
 	const struct tree_walk w = { .visit = move_away, .name = "tree" };
 
-	make_deep(30);
+	scratch_nest(root, 30);
 	ck_assert_int_eq(tree_walk(root, &w, &err), -1);
 	ck_assert_int_eq(err.code, E_STATE);
 	ck_assert_ptr_nonnull(strstr(err.msg, "was moved"));
@@ -229,7 +212,7 @@ START_TEST(a_message_names_what_it_is_about)
 		(void)puts("skipped: needs root");
 		return;
 	}
-	make_deep(100);
+	scratch_nest(root, 100);
 	AUTO(buf) struct buf file = BUF_INIT(4096);
 	buf_str(&file, dir);
 	for (int i = 0; i < 100; i++)
