@@ -138,12 +138,13 @@ for program in kata-deploy kata-manager; do
 		fail "uninstall"
 done
 
-# A terminal sends SIGINT to both programs: it is one signal for kata-deploy, too.
+# A terminal sends SIGINT to both programs: it is one signal for kata-deploy, too. Without "exec" a shell
+# that script starts would get it too, and some shells end by it.
 program=kata-manager signal=INT
 touch "$lab/slow"
 mkfifo "$lab/keyboard"
 rm -f "$lab/waits"
-env --default-signal=INT script --quiet --return --command "${commands[$program]}" /dev/null <"$lab/keyboard" >"$lab/says" 2>&1 &
+env --default-signal=INT script --quiet --return --command "exec ${commands[$program]}" /dev/null <"$lab/keyboard" >"$lab/says" 2>&1 &
 pid=$!
 exec 3>"$lab/keyboard"
 await waits -e "$lab/waits"
