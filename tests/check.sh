@@ -11,9 +11,11 @@ shift
 mkdir -p "$(dirname "$log")"
 : >"$log"
 set -o pipefail
-bad=()
+bad=() times=()
 for target in "$@"; do
+	began=$SECONDS
 	"${MAKE:-make}" --no-print-directory "$target" 2>&1 | tee -a "$log" || bad+=("$target")
+	times+=("$((SECONDS - began)) s $target")
 done
 # A check that counts its tests prints "NAME: N passed, M failed"; any other is counted as one check only.
 awk -v targets=$# -v bad="${bad[*]}" -v seconds="$SECONDS" '
@@ -27,4 +29,5 @@ awk -v targets=$# -v bad="${bad[*]}" -v seconds="$SECONDS" '
 		if (n)
 			printf "check: failed: %s%s\n", bad, names
 	}' "$log"
+echo "check: the longest: $(printf '%s\n' "${times[@]}" | sort -rn | head -n 6 | paste -sd , | sed 's/,/, /g')"
 [ ${#bad[@]} = 0 ]
