@@ -4,6 +4,7 @@
 #include "agent/storage/driver.h"
 
 #include "agent/device/block.h"
+#include "agent/hugepages.h"
 #include "agent/storage/watcher.h"
 #include "base/fd.h"
 #include "base/file.h"
@@ -11,6 +12,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "mount/mount.h"
+#include "oci/spec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -212,42 +214,18 @@ int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_si
 
 	if (!total || !page)
 		return err_set(err, E_INVALID, "hugetlbfs needs size= and pagesize=");
-	if (str_u64(page, 10, 4096, 1ULL << 40, "pagesize", page_size, err) < 0 ||
-	    str_u64(total, 10, 0, INT64_MAX, "size", size, err) < 0)
+	if (oci_page_size(page, page_size, err) < 0)
 		return -1;
-	return *page_size & (*page_size - 1)
-		       ? err_set(err, E_INVALID, "page size %s is not a power of two", page)
-		       : 0;
+	return str_u64(total, 10, 0, INT64_MAX, "size", size, err);
 }
 
-/* Reserves as many huge pages as the volume has, unless the guest has so many. The number is read
- * back, since the kernel may reserve fewer. */
 static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 {
-	AUTO(str) char *path = NULL;
-	AUTO(str) char *had = NULL;
-	AUTO(str) char *has = NULL;
-	AUTO(str) char *want = NULL;
-	uint64_t size = 0, page = 1, n;
+	uint64_t size, page_size;
 
-	if (storage_huge_pages(s, &size, &page, err) < 0)
+	if (storage_huge_pages(s, &size, &page_size, err) < 0)
 		return -1;
-	path = str_fmt("/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
-		       (unsigned long long)page / 1024);
-	want = str_fmt("%llu", (unsigned long long)(size / page));
-	had = file_read_line(AT_FDCWD, path, err);
-	if (!had || str_u64(had, 10, 0, UINT64_MAX, "nr_hugepages", &n, err) < 0)
-		return -1;
-	if (n >= size / page)
-		return 0;
-	if (file_write(AT_FDCWD, path, want, err) < 0 ||
-	    !(has = file_read_line(AT_FDCWD, path, err)) ||
-	    str_u64(has, 10, 0, UINT64_MAX, "nr_hugepages", &n, err) < 0)
-		return -1;
-	return n < size / page
-		       ? err_set(err, E_LIMIT, "the guest could reserve only %s of %s huge pages",
-				 has, want)
-		       : 0;
+	return hugepages_keep_volume(s->mount_point, page_size, size, err);
 }
 
 /* A tmpfs, or a hugetlbfs. */

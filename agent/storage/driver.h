@@ -22,7 +22,8 @@ struct storage_driver {
 	 * container uses them, so that a container that is restarted finds what it wrote. */
 	bool stays;
 	/* Makes the storage at its mount_point. *mounted: something was mounted there, also if this
-	 * fails, and must be unmounted. */
+	 * fails, and must be unmounted. Huge pages that it has reserved, also if this fails, are
+	 * given back by hugepages_drop() after that. */
 	int (*add)(const struct storage_driver_host *host, const Grpc__Storage *s, bool *mounted,
 		   struct err *err);
 };

@@ -4,6 +4,7 @@
 #include "agent/storage/storage.h"
 
 #include "agent/device/block.h"
+#include "agent/hugepages.h"
 #include "agent/paths.h"
 #include "agent/storage/driver.h"
 #include "agent/storage/group.h"
@@ -134,6 +135,8 @@ int storage_add(struct storages *s, const Grpc__Storage *storage, struct deadlin
 		result = storage_set_group(storage, err);
 	if (result < 0 && mounted)
 		(void)umount2(storage->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW);
+	if (result < 0)
+		hugepages_drop(storage->mount_point);
 	settle(s, storage, driver->stays, result == 0, mounted);
 	return result < 0
 		       ? err_wrap(err, "storage %.256s (%s)", storage->mount_point, storage->driver)
@@ -163,6 +166,7 @@ static void unmount(const struct storage *gone)
 	if (gone->mounted && umount2(gone->mount_point, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		log_warn("cannot unmount a storage", LOG_S("mount_point", gone->mount_point),
 			 LOG_I("errno", errno));
+	hugepages_drop(gone->mount_point);
 	if (rmdir(gone->mount_point) < 0 && errno == ENOTDIR)
 		(void)unlink(gone->mount_point);
 }

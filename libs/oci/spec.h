@@ -125,7 +125,7 @@ struct oci_throttle_list {
 };
 
 struct oci_hugepage_limit {
-	char *page_size; /* "2MB" */
+	char *page_size; /* "2MB": oci_page_size() */
 	uint64_t limit;
 };
 
@@ -240,6 +240,11 @@ DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)
  */
 typedef bool oci_disk_map(void *arg, int64_t *major, int64_t *minor);
 void oci_resources_map_disks(struct oci_resources *r, oci_disk_map *map, void *arg);
+
+/* Parses the size of huge pages: "2MB" (the specification), "2M" (the kernel's list of mounts), with
+ * units of 1024, or "2097152", in bytes. E_INVALID: it is none, or not a power of two from 4 KiB to
+ * 1 TiB. */
+MUST_CHECK int oci_page_size(const char *text, uint64_t *bytes, struct err *err);
 
 /* A deep copy, heap. */
 struct oci_spec *oci_spec_copy(const struct oci_spec *spec);

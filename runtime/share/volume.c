@@ -139,24 +139,6 @@ static void add_local(const struct source *s, const char *mount_point, struct st
 
 /* --- huge pages --- */
 
-/* Parses a page size: "2M" (the kernel's mount options) or "2MB" (the specification), units of
- * 1024. */
-static int page_bytes(const char *text, uint64_t *bytes, struct err *err)
-{
-	static const char units[] = "KMGT";
-	size_t digits = strspn(text, "0123456789");
-	AUTO(str) char *number = xstrndup(text, digits);
-	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
-	uint64_t n;
-
-	if (!unit || (text[digits + 1] && !str_eq(text + digits + 1, "B")))
-		return err_set(err, E_INVALID, "'%s' is not a size of huge pages", text);
-	if (str_u64(number, 10, 1, 1 << 20, "size of huge pages", &n, err) < 0)
-		return -1;
-	*bytes = n << (10 * (unit - units + 1));
-	return 0;
-}
-
 /* *limit: the container's limit of huge pages of that size, in bytes; 0 if it has none. */
 static int limit_of(const struct oci_resources *r, uint64_t page, uint64_t *limit, struct err *err)
 {
@@ -164,7 +146,7 @@ static int limit_of(const struct oci_resources *r, uint64_t page, uint64_t *limi
 	for (size_t i = 0; r && i < r->n_hugepage_limits; i++) {
 		uint64_t size;
 
-		if (page_bytes(r->hugepage_limits[i].page_size, &size, err) < 0)
+		if (oci_page_size(r->hugepage_limits[i].page_size, &size, err) < 0)
 			return -1;
 		if (size == page)
 			*limit = r->hugepage_limits[i].limit;
@@ -182,7 +164,7 @@ static int add_huge(const struct source *s, const struct oci_resources *limits,
 	Grpc__Storage *storage;
 	uint64_t page, size;
 
-	if (page_bytes(said ? said + strlen("pagesize=") : "", &page, err) < 0 ||
+	if (oci_page_size(said ? said + strlen("pagesize=") : "", &page, err) < 0 ||
 	    limit_of(limits, page, &size, err) < 0)
 		return -1;
 	page_option = str_fmt("pagesize=%llu", (unsigned long long)page);

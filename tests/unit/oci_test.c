@@ -191,6 +191,45 @@ START_TEST(disks_in_limits_are_mapped)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	uint64_t bytes; /* 0: refused */
+} sizes[] = {
+	{ "2MB", 2 << 20 },
+	{ "2M", 2 << 20 },
+	{ "64KB", 64 << 10 },
+	{ "1GB", 1 << 30 },
+	{ "1T", UINT64_C(1) << 40 },
+	{ "1048576", 1 << 20 },
+	{ "4096", 4096 },
+	{ NULL, 0 },
+	{ "", 0 },
+	{ "MB", 0 },
+	{ "0MB", 0 },
+	{ "-2MB", 0 },
+	{ "2", 0 },
+	{ "2048", 0 },
+	{ "3MB", 0 },
+	{ "2X", 0 },
+	{ "2B", 0 },
+	{ "2MBs", 0 },
+	{ "2 MB", 0 },
+	{ "2TB", 0 },
+	{ "17592186044416MB", 0 },
+	{ "99999999999999999999", 0 },
+};
+
+START_TEST(sizes_of_huge_pages_are_parsed)
+{
+	struct err err = ERR_INIT;
+	uint64_t bytes = 0;
+
+	ck_assert_int_eq(oci_page_size(sizes[_i].text, &bytes, &err), sizes[_i].bytes ? 0 : -1);
+	ck_assert_uint_eq(bytes, sizes[_i].bytes);
+	ck_assert_int_eq(err.code, sizes[_i].bytes ? E_OK : E_INVALID);
+}
+END_TEST
+
 START_TEST(documents_have_16_mib)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OCI_DOCUMENT_MAX + 1);
@@ -384,6 +423,7 @@ int main(void)
 	tcase_add_test(tc, a_copy_is_complete_and_shares_nothing);
 	tcase_add_test(tc, parts_are_freed_alone);
 	tcase_add_test(tc, disks_in_limits_are_mapped);
+	tcase_add_loop_test(tc, sizes_of_huge_pages_are_parsed, 0, (int)ARRAY_LEN(sizes));
 	tcase_add_test(tc, documents_have_16_mib);
 	tcase_add_loop_test(tc, any_number_of_a_device_rule_is_not_0, 0, (int)ARRAY_LEN(rules));
 	tcase_add_loop_test(tc, a_umask_of_0_is_not_absent, 0, (int)ARRAY_LEN(users));
