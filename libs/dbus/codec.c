@@ -17,6 +17,8 @@
 #include <string.h>
 
 enum { VERSION = 1, FIELDS_MAX = 64 << 10 };
+/* How deep arrays, structs and variants may be in one another: the specification's limit. */
+enum { NESTED_MAX = 64 };
 enum field {
 	FIELD_PATH = 1,
 	FIELD_INTERFACE,
@@ -249,21 +251,122 @@ static size_t number_size(char type)
 	}
 }
 
-/* Moves *at behind a value of a basic type. False if it is not one. */
-static bool skip(const char *data, size_t end, size_t *at, char type)
+/* --- values that are not needed --- */
+
+static bool is_basic(char type)
 {
-	size_t n = number_size(type);
+	return number_size(type) || type == 's' || type == 'o' || type == 'g';
+}
+
+/* The end of the first type of a signature; NULL: there is no valid one. element: of an array.
+ * depth: in how many others it is. */
+static const char *type_end(const char *type, bool element, unsigned depth)
+{
+	if (depth > NESTED_MAX)
+		return NULL;
+	if (*type == 'a')
+		return type_end(type + 1, true, depth + 1);
+	if (*type == '(') {
+		type++;
+		do
+			type = type_end(type, false, depth + 1);
+		while (type && *type != ')');
+		return type ? type + 1 : NULL;
+	}
+	if (*type == '{') { /* a key and a value */
+		type = element && is_basic(type[1]) ? type_end(type + 2, false, depth + 1) : NULL;
+		return type && *type == '}' ? type + 1 : NULL;
+	}
+	return is_basic(*type) || *type == 'v' ? type + 1 : NULL;
+}
+
+/* True for a signature of one type. */
+static bool is_one_type(const char *types)
+{
+	const char *end = type_end(types, false, 0);
+
+	return end && !*end;
+}
+
+static bool skip_to(size_t end, size_t *at, size_t alignment)
+{
+	*at = up(*at, alignment);
+	return *at <= end;
+}
+
+static size_t alignment_of(char type)
+{
+	if (type == '(' || type == '{')
+		return 8;
+	if (type == 's' || type == 'o' || type == 'a')
+		return 4;
+	return type == 'g' || type == 'v' ? 1 : number_size(type);
+}
+
+static const char *skip(const char *data, size_t end, size_t *at, const char *type, unsigned depth);
+
+/* The length counts neither itself nor what comes before the first element. */
+static const char *skip_array(const char *data, size_t end, size_t *at, const char *type,
+			      unsigned depth)
+{
+	const char *text;
+	uint32_t n;
+	size_t last;
+
+	if (!take(data, end, at, 'u', &text, &n) || !skip_to(end, at, alignment_of(type[1])) ||
+	    n > end - *at)
+		return NULL;
+	for (last = *at + n; *at < last;) {
+		if (!skip(data, last, at, type + 1, depth + 1))
+			return NULL;
+	}
+	return type_end(type, false, 0);
+}
+
+static const char *skip_struct(const char *data, size_t end, size_t *at, const char *type,
+			       unsigned depth)
+{
+	if (!skip_to(end, at, 8))
+		return NULL;
+	for (type++; type && *type != ')' && *type != '}';)
+		type = skip(data, end, at, type, depth + 1);
+	return type ? type + 1 : NULL;
+}
+
+static bool skip_variant(const char *data, size_t end, size_t *at, unsigned depth)
+{
+	const char *types;
+	uint32_t number;
+
+	return take(data, end, at, 'g', &types, &number) && is_one_type(types) &&
+	       skip(data, end, at, types, depth + 1);
+}
+
+/* Moves *at behind a value of the first of the types, which are valid, and returns the next type.
+ * NULL: there is no such value. Each value has a byte at least, so an array ends. */
+static const char *skip(const char *data, size_t end, size_t *at, const char *type, unsigned depth)
+{
+	size_t n = number_size(*type);
 	const char *text;
 	uint32_t number;
 
+	if (depth > NESTED_MAX)
+		return NULL;
+	if (*type == 'a')
+		return skip_array(data, end, at, type, depth);
+	if (*type == '(' || *type == '{')
+		return skip_struct(data, end, at, type, depth);
+	if (*type == 'v')
+		return skip_variant(data, end, at, depth) ? type + 1 : NULL;
 	if (!n)
-		return take(data, end, at, type, &text, &number);
-	*at = up(*at, n);
-	if (*at > end || end - *at < n)
-		return false;
+		return take(data, end, at, *type, &text, &number) ? type + 1 : NULL;
+	if (!skip_to(end, at, n) || end - *at < n)
+		return NULL;
 	*at += n;
-	return true;
+	return type + 1;
 }
+
+/* --- a message --- */
 
 /* The types that the specification gives the fields. */
 static char type_of(unsigned char code)
@@ -299,22 +402,19 @@ static void keep(struct dbus_message *m, unsigned char code, const char *text, u
 	}
 }
 
-/* Fields with unknown codes are skipped, as the specification requires, but only if their type is a
- * basic one. */
+/* Fields with unknown codes are skipped, as the specification requires. */
 static bool parse_field(struct dbus_message *m, size_t end, size_t *at)
 {
-	const char *data = m->data.data, *text = NULL;
+	const char *data = m->data.data, *text = NULL, *types;
 	unsigned char code = (unsigned char)data[*at];
-	char type = data[*at + 2];
 	uint32_t number = 0;
 
-	/* The signature is one type and its NUL. */
-	if (!code || data[*at + 1] != 1 || data[*at + 3])
+	++*at;
+	if (!code || !take(data, end, at, 'g', &types, &number) || !is_one_type(types))
 		return false;
-	*at += 4;
 	if (!type_of(code))
-		return skip(data, end, at, type);
-	if (type != type_of(code) || !take(data, end, at, type, &text, &number))
+		return skip(data, end, at, types, 0) != NULL;
+	if (*types != type_of(code) || !take(data, end, at, *types, &text, &number))
 		return false;
 	keep(m, code, text, number);
 	return true;
