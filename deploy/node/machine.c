@@ -28,12 +28,23 @@ static void set_phase(struct machine *m, enum node_phase phase, uint64_t wall)
 	m->state.phase = phase;
 }
 
+/* Forgets the failures of another release. */
+static void take_release(struct machine_kept *k, const char *release)
+{
+	if (!str_eq(k->release, release)) {
+		k->failures = k->retry = 0;
+		k->code[0] = k->message[0] = '\0';
+	}
+	COPY(k->release, release);
+}
+
 void machine_init(struct machine *m, const struct machine_options *o,
 		  const struct machine_kept *kept, uint64_t now, uint64_t wall)
 {
 	*m = (struct machine){ .o = *o, .full_at = now + o->full_ms };
 	if (kept)
 		m->kept = *kept;
+	take_release(&m->kept, o->release ? o->release : "");
 	m->state.since = wall;
 	m->state.failures = m->kept.failures;
 	m->state.claimed = m->kept.held;

@@ -24,6 +24,9 @@
  * look or a plan finds may be temporary, such as a container manager that somebody restarts: it
  * counts as a failure only if it is found LOOKS_MAX times, LOOK_S apart.
  *
+ * A restart of the program does not shorten a pause, unless it comes with another release or other
+ * options, which may be there because of the failure: then the failures are forgotten.
+ *
  * A turn is the permission to restart the container manager, which the cluster grants to some nodes
  * at a time (deploy/report). The machine requests a turn before a job that restarts the manager,
  * and gives it back when the node rests.
@@ -41,6 +44,7 @@
 #include <stdint.h>
 
 enum { RETRY_MIN_S = 60, RETRY_MAX_S = 3600, REPAIRS_MAX = 3, LOOKS_MAX = 3, LOOK_S = 10 };
+enum { MACHINE_RELEASE = 65 }; /* a SHA-256 in hex */
 
 enum node_job {
 	JOB_NONE,
@@ -60,6 +64,8 @@ struct machine_options {
 	bool alone;                 /* do not request turns: act at once */
 	bool no_repair;             /* report drift, but do not repair it */
 	uint64_t quick_ms, full_ms; /* time between two checks: by JOB_STATUS, by JOB_HASH */
+	/* Names the release and the options of the install, for machine_init(); NULL: "". */
+	const char *release;
 };
 
 /* The part of the state that survives a restart of the program, but not the pod (an emptyDir). */
@@ -69,12 +75,14 @@ struct machine_kept {
 	char ended[MESSAGE_NAME]; /* id of a turn whose end report does not know yet; empty: none */
 	bool ended_good;
 	char ended_reason[MESSAGE_TEXT];
-	uint64_t failures, retry; /* as in struct node_state */
+	char release[MACHINE_RELEASE]; /* whose failures these are; empty: not known */
+	uint64_t failures, retry;      /* as in struct node_state */
 	char code[MESSAGE_NAME], message[MESSAGE_TEXT];
 	bool uninstalling; /* the uninstall was requested */
 	bool uninstalled;
 };
-/* Formats it (the caller frees the JSON) and parses it. E_INVALID. */
+/* Formats it (the caller frees the JSON) and parses it; the text of an older program has no
+ * "release". E_INVALID. */
 struct json *kept_json(const struct machine_kept *k);
 MUST_CHECK int kept_parse(struct machine_kept *k, const struct json *j, struct err *err);
 

@@ -139,6 +139,7 @@ struct json *kept_json(const struct machine_kept *k)
 #define X(m) json_put(j, #m, json_make_u64(k->m));
 	NUMBERS(X)
 #undef X
+	json_put(j, "release", json_make_string(k->release));
 	return j;
 }
 
@@ -166,5 +167,8 @@ int kept_parse(struct machine_kept *k, const struct json *j, struct err *err)
 		return -1;
 	NUMBERS(X)
 #undef X
+	if (fields_text(&f, "release", false, &text, err) < 0)
+		return -1;
+	COPY(k->release, text);
 	return fields_end(&f, err);
 }

@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "crypto/sha256.h"
 #include "deploy/cli/options.h"
 #include "deploy/node/endpoint.h"
 #include "deploy/node/machine.h"
@@ -125,6 +126,28 @@ static bool load(struct node *n, struct machine_kept *kept)
 	if (err.code != E_NOT_FOUND)
 		log_err(LOG_WARN, &err, "cannot read the state of an earlier process");
 	return false;
+}
+
+/* Names what is to be installed: the digest of the options and of the description of the image's
+ * release. A release that they name otherwise counts by its name alone. */
+static void name_release(const struct node *n, char id[MACHINE_RELEASE])
+{
+	AUTO(sha256) struct sha256 *all = sha256_new();
+	const char *release = getenv(CLI_ENV_RELEASE);
+	struct err ignored = ERR_INIT; /* not a directory: the install will tell */
+	char hex[65];
+	uint64_t size;
+
+	strv_each(word, n->install)
+		sha256_add(all, *word, strlen(*word) + 1);
+	if (!str_empty(release)) {
+		AUTO(str) char *path = path_join(release, "release.yaml");
+		AUTO(fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+		if (fd >= 0 && sha256_fd(fd, path, hex, &size, &ignored) == 0)
+			sha256_add(all, hex, sizeof(hex));
+	}
+	sha256_end(all, id);
 }
 
 static void log_phase(const struct node_state *s)
@@ -469,10 +492,12 @@ static int open_state(struct node *n, struct err *err)
 
 static int run(struct node *n, struct err *err)
 {
+	char release[MACHINE_RELEASE];
 	struct machine_options options = { .alone = o.alone,
 					   .no_repair = o.no_repair,
 					   .quick_ms = o.quick * 1000ULL,
-					   .full_ms = o.full * 1000ULL };
+					   .full_ms = o.full * 1000ULL,
+					   .release = release };
 	struct machine_kept kept;
 	int web = o.port ? serve_listen((uint16_t)o.port, err) : -1;
 	struct serve *serve = web < 0 ? NULL : serve_new(n->loop, web, answer, n);
@@ -481,6 +506,7 @@ static int run(struct node *n, struct err *err)
 		n->report = endpoint_open(n->loop, o.socket ? o.socket : MESSAGE_SOCKET,
 					  report_came, report_heard, n, err);
 	if (!err->code) {
+		name_release(n, release);
 		machine_init(&n->m, &options, load(n, &kept) ? &kept : NULL, clock_ms(), wall());
 		n->said = n->m.state;
 		log_phase(&n->m.state);

@@ -14,3 +14,4 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@tests/scenario/signals.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/timer.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/pause.sh $(BUILD)/bin/kata-deploy

@@ -268,6 +268,54 @@ START_TEST(failures_pause_longer_and_longer)
 }
 END_TEST
 
+/* The image was upgraded because its release failed, or an option was corrected. */
+START_TEST(another_release_does_not_wait)
+{
+	struct machine_options first = usual, second = usual;
+	struct machine_kept kept;
+
+	first.release = "1";
+	second.release = "2";
+	begin_with(&first, NULL);
+	for (int i = 0; i < 5; i++) {
+		expect_job(JOB_STATUS);
+		fails(JOB_STATUS, "no");
+		pass(i < 4 ? RETRY_MAX_S : 1);
+	}
+	kept = m.kept;
+	machine_init(&m, &first, &kept, now, wall);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	machine_init(&m, &second, &kept, now, wall);
+	ck_assert(m.state.phase == PHASE_STARTING && m.state.failures == 0 && m.state.retry == 0);
+	ck_assert_str_eq(m.state.message, "");
+	/* Its own failures count from the first. */
+	expect_job(JOB_STATUS);
+	fails(JOB_STATUS, "no");
+	ck_assert_uint_eq(m.state.failures, 1);
+	ck_assert_uint_eq(machine_wake(&m), now + RETRY_MIN_S * 1000);
+	kept = m.kept;
+	machine_init(&m, &second, &kept, now, wall);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+}
+END_TEST
+
+/* The turn and the uninstall are the pod's, not the release's. */
+START_TEST(another_release_keeps_the_turn)
+{
+	struct machine_options other = usual;
+	struct machine_kept kept = { .held = true, .uninstalling = true };
+
+	other.release = "2";
+	message_text(kept.turn, sizeof(kept.turn), "t-1");
+	begin_with(&other, &kept);
+	ck_assert(first_said(1).held);
+	status(0, false);
+	expect_job(JOB_UNINSTALL);
+}
+END_TEST
+
 START_TEST(quick_checks_are_frequent_and_full_checks_daily)
 {
 	uint64_t began;
@@ -692,11 +740,13 @@ END_TEST
 
 START_TEST(the_kept_state_survives_its_text)
 {
+	struct machine_options named = usual;
 	struct machine_kept kept, again;
 	struct err err = ERR_INIT;
 	AUTO(json) struct json *j = NULL;
 
-	begin_with(&usual, NULL);
+	named.release = "1";
+	begin_with(&named, NULL);
 	status(0, false);
 	plan(true, true);
 	expect_job(JOB_NONE);
@@ -711,6 +761,28 @@ START_TEST(the_kept_state_survives_its_text)
 	ck_assert_str_eq(one, two);
 	json_put(j, "more", json_make_int(1));
 	ck_assert_int_lt(kept_parse(&again, j, &err), 0);
+}
+END_TEST
+
+/* As a program before releases were named has saved it. */
+START_TEST(an_older_kept_state_is_understood)
+{
+	static const char text[] =
+		"{\"turn\":\"t-1\",\"ended\":\"\",\"ended_reason\":\"\",\"code\":\"failed\","
+		"\"message\":\"no\",\"held\":true,\"ended_good\":false,\"uninstalling\":false,"
+		"\"uninstalled\":false,\"failures\":3,\"retry\":1700000100}";
+	AUTO(json) struct json *j = NULL;
+	struct machine_options with = usual;
+	struct machine_kept kept;
+	struct err err = ERR_INIT;
+
+	j = json_parse(text, strlen(text), "node.json", &err);
+	ck_assert_msg(j && kept_parse(&kept, j, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(kept.release, "");
+	with.release = "2";
+	begin_with(&with, &kept);
+	ck_assert(first_said(1).held);
+	expect_job(JOB_STATUS); /* this program is newer */
 }
 END_TEST
 
@@ -827,6 +899,8 @@ int main(void)
 	tcase_add_test(tc, a_node_killed_by_its_restart_goes_on);
 	tcase_add_test(tc, an_undone_install_counts_as_a_failure);
 	tcase_add_test(tc, failures_pause_longer_and_longer);
+	tcase_add_test(tc, another_release_does_not_wait);
+	tcase_add_test(tc, another_release_keeps_the_turn);
 	tcase_add_test(tc, quick_checks_are_frequent_and_full_checks_daily);
 	tcase_add_test(tc, drift_is_repaired);
 	tcase_add_test(tc, repairs_are_limited);
@@ -843,6 +917,7 @@ int main(void)
 	tcase_add_test(tc, pauses_of_an_uninstall_do_not_grow);
 	tcase_add_test(tc, an_unneeded_turn_is_given_back);
 	tcase_add_test(tc, the_kept_state_survives_its_text);
+	tcase_add_test(tc, an_older_kept_state_is_understood);
 	tcase_add_test(tc, output_of_the_verbs_is_parsed);
 	tcase_add_test(tc, output_that_cannot_be_parsed_is_a_failure);
 	tcase_add_test(tc, metrics_are_prometheus_text);

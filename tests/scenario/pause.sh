@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# The pause of `kata-deploy node` after a failure, when the program is started again: pause.sh KATA-DEPLOY
+#
+# With the same release and options it waits, with another of either it tries at once.
+set -eu
+[ -w /run/lock ] || {
+	echo "skipped: pause: needs to write to /run/lock"
+	exit 0
+}
+deploy=$(realpath "$1")
+lab=$(mktemp -d "${TMPDIR:-/tmp}/pause.XXXXXX")
+trap 'rm -rf "$lab" "/run/lock/kata-deploy-node${lab//\//-}-opt.lock"' EXIT
+fail() {
+	echo "  FAIL  $*"
+	cat "$lab/says"
+	exit 1
+}
+
+# begins PHASE OPTION...: the program begins with that phase; ends it when it has failed, and waits for the rest.
+begins() {
+	local phase=$1 status=0
+	shift
+	KATA_DEPLOY_RELEASE=$lab/release "$deploy" node --alone --prefix "$lab/opt" --lock "$lab/lock" \
+		--trust-memory "$lab/memory" --state "$lab/state" --port 0 -- --trust-dir "$lab/none" "$@" 2>"$lab/says" &
+	until grep -q "phase=failed" "$lab/says"; do
+		kill -0 "$!" 2>/dev/null || fail "it ended"
+		sleep 0.05
+	done
+	kill "$!"
+	wait "$!" || status=$?
+	[ "$status" = 0 ] || fail "status $status"
+	sed -n '/ msg=node /{s/.* phase=\([a-z]*\).*/\1/p;q}' "$lab/says" | grep -qx "$phase" || fail "it does not begin $phase"
+	grep -q '"failures":1,' "$lab/state/node.json" || fail "failures: $(<"$lab/state/node.json")"
+}
+
+mkdir "$lab/release"
+echo "not a release" >"$lab/release/release.yaml"
+begins starting --cri none
+begins failed --cri none
+begins starting --cri containerd
+echo "another, with the same name" >"$lab/release/release.yaml"
+begins starting --cri containerd
+begins failed --cri containerd
+echo "  ok    node waits after a failure, unless its release or its options have changed"
