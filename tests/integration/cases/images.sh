@@ -27,44 +27,39 @@ words_of() { # ID: prints the kernel command line of its guest
 	tr '\0' '\n' <"/proc/$(pgrep -f "sandbox-$1@" | head -n 1)/cmdline" | grep -A 1 -x -- -append | tail -n 1
 }
 
-test_a_guest_on_an_image() {
-	local id conf said hash
-	conf=$(image_config share/kata-containers/kata-containers.img)
-	hash=$(sed 's/root_hash=\([^,]*\).*/\1/' "$PREFIX/share/kata-containers/kata-containers.img.verity")
+# A guest runs on the image, whose path may be one below the prefix. Sets conf and hash.
+guest_on() { # IMAGE FILE-SYSTEM
+	local id said file=$1
+	[ "${1#/}" != "$1" ] || file=$PREFIX/$1
+	conf=$(image_config "$1")
+	hash=$(sed 's/root_hash=\([^,]*\).*/\1/' "$file.verity")
 	said=$("$PREFIX/bin/kata-runtime" --config "$conf" check)
-	has "check" "$said" "^ok   image .*kata-containers.img: erofs, as a disk, verified by the guest$"
-	said=$("$PREFIX/bin/kata-runtime" --config "$conf" env)
-	has "env" "$said" "^hypervisor.image_root_hash = \"$hash\"$"
+	has "check" "$said" "^ok   image .*${1##*/}: $2, as a disk, verified by the guest$"
 	id=$(lab_id)
 	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
 		--annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" sleep 1000
 	has "the kernel's words" "$(words_of "$id")" "root=/dev/dm-0 .*sha256 $hash "
 	said=$(lab_ctr tasks exec --exec-id e1 "$id" sh -c 'echo written >/new && cat /new && cat /proc/cmdline')
 	has "a program" "$said" '^written$'
-	has "what it booted with" "$said" 'rootfstype=erofs ro '
+	has "what it booted with" "$said" "rootfstype=$2 ro "
 	removed "$id"
+}
+
+test_a_guest_on_an_image() {
+	local conf hash
+	guest_on share/kata-containers/kata-containers.img erofs
+	has "env" "$("$PREFIX/bin/kata-runtime" --config "$conf" env)" "^hypervisor.image_root_hash = \"$hash\"$"
 }
 
 # The image that is made beside the release's, for users who change images.
 test_a_guest_on_ext4() {
-	local id conf said hash image
+	local conf hash image
 	image=$(realpath "$TOOLS/..")/osbuilder/kata-containers-ext4.img
 	[ -e "$image" ] || {
 		echo "skipped: needs the image (make rootimage)"
 		return 0
 	}
-	conf=$(image_config "$image")
-	hash=$(sed 's/root_hash=\([^,]*\).*/\1/' "$image.verity")
-	said=$("$PREFIX/bin/kata-runtime" --config "$conf" check)
-	has "check" "$said" "^ok   image .*kata-containers-ext4.img: ext4, as a disk, verified by the guest$"
-	id=$(lab_id)
-	timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
-		--annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" sleep 1000
-	has "the kernel's words" "$(words_of "$id")" "root=/dev/dm-0 .*sha256 $hash "
-	said=$(lab_ctr tasks exec --exec-id e1 "$id" sh -c 'echo written >/new && cat /new && cat /proc/cmdline')
-	has "a program" "$said" '^written$'
-	has "what it booted with" "$said" 'rootfstype=ext4 ro '
-	removed "$id"
+	guest_on "$image" ext4
 }
 
 # A verified image as an nvdimm, and an image without dm-verity that the guest maps (dax).
