@@ -32,8 +32,14 @@ cache=${KATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata}/curl
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=packaging/debian-source.sh
 . "$here/debian-source.sh"
+mkdir -p "$cache"
+# Whoever comes second waits for the first and finds its result. A result that is a week old is replaced, so it is also
+# read under the lock.
+exec 9>"$cache/lock"
+flock 9
 work=$(mktemp -d "${TMPDIR:-/tmp}/kata-curl-XXXXXX")
-trap 'rm -rf "$work"' EXIT
+new=$(mktemp -d "$cache/new.XXXXXX")
+trap 'rm -rf "$work" "$new"' EXIT
 
 inputs() {
 	sha256sum <"$here/curl.sh"
@@ -42,14 +48,12 @@ inputs() {
 }
 
 source=${CURL_SOURCE:-}
-if [ -d "$cache" ] && [ -z "$source" ]; then
-	newest=$(find "$cache" -mindepth 2 -maxdepth 2 -name key -newermt '7 days ago' -print -quit)
-	key=$(cat "${newest:-/dev/null}")
-fi
+digest=$(inputs | sha256sum | cut -d' ' -f1)
 # A result of the last 7 days is used without checking Debian's archive.
-if [ -n "${key:-}" ] && [ "$key" = "$(inputs | sha256sum | cut -d' ' -f1)" ]; then
+if [ -z "$source" ] && [ -n "$(find "$cache/last" -name key -newermt '7 days ago' 2>/dev/null)" ] &&
+	[ "$(cat "$cache/last/key")" = "$digest" ]; then
 	mkdir -p "$out"
-	cp -a "$(dirname "$newest")"/. "$out"
+	cp -a "$cache/last"/. "$out"
 	echo "curl: from cache"
 	exit 0
 fi
@@ -90,11 +94,12 @@ make -s -j"$(nproc)" -C lib >make.log 2>&1 || {
 	die "compiling failed"
 }
 cd "$here/.."
-mkdir -p "$out" "$cache/new.$$"
-cp "$work/src/lib/.libs/libcurl.a" "$cache/new.$$/"
-basename "$patches" >"$cache/new.$$/version"
-inputs | sha256sum | cut -d' ' -f1 >"$cache/new.$$/key"
-cp -a "$cache/new.$$"/. "$out"
+cp "$work/src/lib/.libs/libcurl.a" "$new/"
+basename "$patches" >"$new/version"
+echo "$digest" >"$new/key"
+chmod 755 "$new" # mktemp's is for us alone
+mkdir -p "$out"
+cp -a "$new"/. "$out"
 rm -rf "$cache/last"
-mv "$cache/new.$$" "$cache/last"
+mv -T "$new" "$cache/last"
 echo "curl: built from $tarball and $(cat "$out/version")"
