@@ -329,8 +329,10 @@ void process_watch(struct process *p)
 
 /* --- out of memory --- */
 
-/* CRI-O does not receive events; it looks for the file "oom" in the bundle of an ended
- * container. */
+/* CRI-O does not receive events; it looks for the file "oom" in the bundle of an ended container.
+ * So the file is written here, on the loop, and not by a thread: it must be there before the end of
+ * the container is reported. That takes microseconds: CRI-O's bundles are on the tmpfs of /run, and
+ * nothing is synced. */
 static void note_for_crio(const struct container *c)
 {
 	AUTO(str) char *path = path_join(c->bundle, "oom");
