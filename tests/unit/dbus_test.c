@@ -455,6 +455,8 @@ static uint32_t returns(int listener, int *fd)
 
 static void reexec_everywhere(int *listener, int *fd)
 {
+	uint32_t serial;
+
 	*fd = next_client(*listener);
 	reexec(listener, fd); /* at the authentication */
 	*fd = next_client(*listener);
@@ -463,7 +465,8 @@ static void reexec_everywhere(int *listener, int *fd)
 	reexec(listener, fd);
 	(void)returns(*listener, fd);
 	reexec(listener, fd);
-	put(*fd, value(returns(*listener, fd), "s", "running"));
+	serial = returns(*listener, fd);
+	put(*fd, value(serial, "s", "running"));
 	reexec(listener, fd); /* while it waits for the job */
 }
 
