@@ -90,6 +90,15 @@ static void grow_ephemeral(void)
 	lab_must_fail("UpdateEphemeralMounts", &r, E_INVALID);
 }
 
+static void see_huge_pages(void)
+{
+	guest_says("huge",
+		   "grep -c 'HugePages_Total: *2$' /guest/meminfo; grep -c "
+		   "' /run/kata-containers/sandbox/huge hugetlbfs .*pagesize=2M' /guest/1/mounts; "
+		   "stat -c '%a %g' /k/sandbox/huge",
+		   "1\n1\n2777 77\n");
+}
+
 static void add_swaps(void)
 {
 	uint32_t slots[] = { 7 };
@@ -132,7 +141,7 @@ START_TEST(storages_of_every_kind)
 	char *d3 = str_fmt(DISK("%s", "d3"), three), *d4 = str_fmt(DISK("%s", "d4"), four);
 	Grpc__RemoveStaleVirtiofsShareMountsRequest stale =
 		GRPC__REMOVE_STALE_VIRTIOFS_SHARE_MOUNTS_REQUEST__INIT;
-	Grpc__Storage v[8];
+	Grpc__Storage v[9];
 	AUTO(str)
 	char *is = str_fmt("/dev/sda /run/kata-containers/sandbox/scsi ext4 rw\n"
 			   "%s /run/kata-containers/sandbox/mmio ext4 ro\n"
@@ -164,6 +173,8 @@ START_TEST(storages_of_every_kind)
 	storage(&v[6], "bind", LAB_SHARED "/lower", "bind", "ro", KATA "/sandbox/bound");
 	storage(&v[7], "watchable-bind", LAB_SHARED "/config", "bind", "",
 		LAB_SHARED "/watchable/config");
+	storage(&v[8], "ephemeral", "nodev", "hugetlbfs", "pagesize=2097152,size=4194304,fsgid=77",
+		KATA "/sandbox/huge");
 	create_with(v, ARRAY_LEN(v));
 	vm_copy_busybox();
 	guest_says(
@@ -176,6 +187,7 @@ START_TEST(storages_of_every_kind)
 		"echo x > scsi/new && ls scsi",
 		is);
 	grow_ephemeral();
+	see_huge_pages();
 	add_swaps();
 	watch_for_changes();
 	(void)lab_must("RemoveStaleVirtiofsShareMounts", &stale, NULL);
