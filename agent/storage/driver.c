@@ -221,7 +221,7 @@ int storage_huge_pages(const Grpc__Storage *s, uint64_t *size, uint64_t *page_si
 
 static int reserve_huge_pages(const Grpc__Storage *s, struct err *err)
 {
-	uint64_t size, page_size;
+	uint64_t size = 0, page_size = 0;
 
 	if (storage_huge_pages(s, &size, &page_size, err) < 0)
 		return -1;
