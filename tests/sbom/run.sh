@@ -47,10 +47,10 @@ linked() {
 		"$release/sbom.spdx.json" | sort -u >"$dir/linked"
 	[ -s "$dir/linked" ] || return
 	while read -r name version file sum; do
-		[[ $file == "${name}_${version#*:}.dsc" ]] && [ "$(debian_dsc "$name" "$version")" = "$file $sum" ] || {
+		if [ "$file" != "${name}_${version#*:}.dsc" ] || [ "$(debian_dsc "$name" "$version")" != "$file $sum" ]; then
 			echo "$name $version: $file $sum"
 			return 1
-		}
+		fi
 	done <"$dir/linked"
 }
 check "each linked library, with the digest of its source package" linked

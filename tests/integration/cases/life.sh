@@ -328,8 +328,8 @@ test_a_destination_with_the_longest_name() {
 	name=$(printf '%0255d' 0)
 	mkdir -p "$LAB/long"
 	echo inside >"$LAB/long/file"
-	for runtime in io.containerd.runc.v2 "$RUNTIME"; do
-		expect "$runtime" "$(RUNTIME=$runtime run --mount "type=bind,src=$LAB/long/file,dst=/mnt/$name,options=rbind:ro" \
+	for which in io.containerd.runc.v2 "$RUNTIME"; do
+		expect "$which" "$(RUNTIME=$which run --mount "type=bind,src=$LAB/long/file,dst=/mnt/$name,options=rbind:ro" \
 			--mount "type=bind,src=$LAB/long,dst=/opt/$name,options=rbind:ro" "$IMAGE" "$(lab_id)" \
 			sh -c "cat /mnt/$name /opt/$name/file")" "$(printf 'inside\ninside')"
 	done
