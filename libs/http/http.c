@@ -342,7 +342,8 @@ static int set_up_mirrors(struct fetch *f, char *const *mirrors, struct err *err
 {
 	strv_each(url, mirrors) {
 		if (f->nmirrors == HTTP_MIRRORS_MAX)
-			return err_set(err, E_LIMIT, "more than %d mirrors", HTTP_MIRRORS_MAX);
+			return err_set(err, E_LIMIT, "more than %d mirrors; name fewer",
+				       HTTP_MIRRORS_MAX);
 		if (http_check_url(*url, err) < 0)
 			return -1;
 		f->mirrors[f->nmirrors++] = (struct mirror){ .url = *url, .lives = HTTP_BUDGET };

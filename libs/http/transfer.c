@@ -34,7 +34,8 @@ int transfer_open(struct transfer *t, struct err *err)
 	if (fstat(t->job->fd, &st) < 0)
 		return err_sys(err, "read the state of the file for %s", t->job->path);
 	if (!S_ISREG(st.st_mode))
-		return err_set(err, E_USAGE, "the file for %s is not a regular file", t->job->path);
+		return err_set(err, E_USAGE, "the file for %s is not a regular file; remove it",
+			       t->job->path);
 	t->at = (uint64_t)st.st_size;
 	t->inherited = t->at > 0;
 	if (t->at > t->job->size || (!*t->job->tag && !t->job->sha256))

@@ -47,16 +47,31 @@ int http_check_url(const char *url, struct err *err)
 	const char *host = after_scheme(url);
 
 	if (!host || !*host || *host == '/' || *host == ':')
-		return err_set(err, E_USAGE, "'%s' is not an http or https URL with a host", shown);
+		return err_set(
+			err, E_USAGE,
+			"'%s' is not an http or https URL with a host; write https://HOST/PATH",
+			shown);
 	/* Parsers of URLs disagree about the host in this case. */
 	if (user_len(host) && memchr(host, '@', user_len(host) - 1))
-		return err_set(err, E_USAGE, "'%s' has more than one '@' before the host", shown);
-	if (strpbrk(url, "?#") || strlen(url) > URL_MAX_BYTES)
-		return err_set(err, E_USAGE, "the URL '%s' must end with a path", shown);
+		return err_set(
+			err, E_USAGE,
+			"'%s' has more than one '@' before the host; write %%40 in a password",
+			shown);
+	if (strlen(url) > URL_MAX_BYTES)
+		return err_set(err, E_USAGE,
+			       "the URL '%.64s...' has more than %d bytes; shorten it", shown,
+			       URL_MAX_BYTES);
+	if (strpbrk(url, "?#"))
+		return err_set(
+			err, E_USAGE,
+			"the URL '%s' must end with a path; remove '?' and '#', and what follows",
+			shown);
 	for (const char *p = url; *p; p++) {
 		if (!isgraph((unsigned char)*p))
 			return err_set(err, E_USAGE,
-				       "the URL '%s' has blanks or control characters", shown);
+				       "the URL '%s' has blanks or control characters; write %%20 "
+				       "for a blank",
+				       shown);
 	}
 	return 0;
 }

@@ -313,7 +313,8 @@ int main(int argc, char **argv)
 	if (first >= 0 && first + 1 < argc && !has_own) {
 		last = opt_parse(opts, OPT_PLAIN, argc - first, argv + first, &err);
 		if (last >= 0 && first + last < argc)
-			err_set(&err, E_USAGE, "unexpected argument '%s'", argv[first + last]);
+			err_set(&err, E_USAGE, "unexpected argument '%s'; see --help",
+				argv[first + last]);
 	}
 	if (!err.code && o.version) {
 		(void)printf("kata-runtime %s\n", KATA_VERSION);

@@ -24,7 +24,7 @@ static struct {
 
 static int check(const char *value, const char *name, struct err *err)
 {
-	return str_empty(value) ? err_set(err, E_USAGE, "--%s is missing", name) : 0;
+	return str_empty(value) ? err_set(err, E_USAGE, "--%s is missing; see --help", name) : 0;
 }
 
 static int cmd_add(int argc, char **argv, struct err *err)

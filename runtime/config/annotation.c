@@ -169,7 +169,8 @@ static int matches(const char *expression, const char *name, bool *out, struct e
 
 	if (regcomp(&re, whole, REG_EXTENDED | REG_NOSUB) != 0)
 		return err_set(err, E_CONFIG,
-			       "enable_annotations: '%s' is not a regular expression", expression);
+			       "enable_annotations: '%s' is not a regular expression; see regex(7)",
+			       expression);
 	*out = regexec(&re, name, 0, NULL, 0) == 0;
 	regfree(&re);
 	return 0;

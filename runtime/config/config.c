@@ -583,7 +583,8 @@ static int check(const struct runtime_config *c, struct err *err)
 	}
 	if (c->max_memory_mib && c->max_memory_mib < c->memory_mib)
 		return err_set(err, E_CONFIG,
-			       "%s: default_maxmemory = %lld is below default_memory = %lld",
+			       "%s: default_maxmemory = %lld is below default_memory = %lld; "
+			       "raise it, or use 0 for all of the host's",
 			       c->file, (long long)c->max_memory_mib, (long long)c->memory_mib);
 	return 0;
 }

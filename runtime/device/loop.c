@@ -61,5 +61,8 @@ int loop_attach(const char *file, bool readonly, char **path, struct err *err)
 			return STEAL(device, -1);
 		}
 	}
-	return err_set(err, E_LIMIT, "image file %s: every loop device is taken", file);
+	return err_set(
+		err, E_LIMIT,
+		"image file %s: every loop device is taken; detach unused ones by losetup -d",
+		file);
 }

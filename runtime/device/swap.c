@@ -58,8 +58,10 @@ int swap_make(const char *path, uint64_t bytes, struct err *err)
 	int fd;
 
 	if (pages == 0 || pages >= PAGES_MAX)
-		return err_set(err, E_LIMIT, "%llu bytes cannot be a swap space",
-			       (unsigned long long)bytes);
+		return err_set(
+			err, E_LIMIT,
+			"%llu bytes cannot be a swap space; change the limit of memory and swap",
+			(unsigned long long)bytes);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(err, "make the swap space %s", path);

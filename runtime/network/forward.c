@@ -194,7 +194,9 @@ int forward_open(int netns, struct forward *out, struct err *err)
 			return -1;
 		*err = (struct err)ERR_INIT;
 		return err_set(err, E_UNSUPPORTED,
-			       "this host's kernel cannot steer connections (%s)", why.msg);
+			       "this host's kernel cannot steer connections (%s); it needs BPF and "
+			       "Linux 5.9",
+			       why.msg);
 	}
 	*out = f;
 	return 0;

@@ -100,7 +100,8 @@ static int find_routes(const struct network *n, struct netlink *nl, struct netli
 static int refuse_route(const struct netlink_route *r, struct err *err)
 {
 	return err_set(err, E_UNSUPPORTED,
-		       "the route to %s has several next hops, which a VM cannot be given",
+		       "the route to %s has several next hops, which a VM cannot be given; "
+		       "let the network plugin make one",
 		       *r->dest ? r->dest : "everywhere");
 }
 

@@ -142,7 +142,7 @@ static int take_user(struct sandbox *s, struct err *err)
 		if (taken)
 			return taken < 0 ? -1 : 0;
 	}
-	return err_set(err, E_LIMIT, "no user is free for the VMM");
+	return err_set(err, E_LIMIT, "no user is free for the VMM; end pods of this node");
 }
 
 int place_take_user(struct sandbox *s, struct err *err)

@@ -283,12 +283,16 @@ static int add_configured(const struct share *s, const char *entry, struct err *
 	AUTO(fd) int from = -1;
 
 	if (*source != '/' || !*path_basename(source))
-		return err_set(err, E_CONFIG, "sandbox_bind_mounts: '%s' is not an absolute path",
+		return err_set(err, E_CONFIG,
+			       "sandbox_bind_mounts: '%s' is not an absolute path; write "
+			       "/DIR, /DIR:ro or /DIR:rw",
 			       entry);
 	name = str_fmt("sandbox-mounts/%s", path_basename(source));
 	target = path_join(s->dir, name);
 	if (path_exists(target))
-		return err_set(err, E_CONFIG, "sandbox_bind_mounts: two entries are named '%s'",
+		return err_set(err, E_CONFIG,
+			       "sandbox_bind_mounts: two entries are named '%s'; rename one, since "
+			       "the guest knows them by their last component",
 			       path_basename(source));
 	from = open(source, O_PATH | O_CLOEXEC);
 	if (from < 0)

@@ -464,7 +464,8 @@ static struct process *create(struct container *c, const CreateRequest *r, struc
 	struct deadline deadline;
 
 	if (!str_empty(r->checkpoint))
-		err_set(err, E_UNSUPPORTED, "a VM cannot be restored from a checkpoint");
+		err_set(err, E_UNSUPPORTED,
+			"a VM cannot be restored from a checkpoint; use runc for it");
 	if (err->code || container_load(c, r, err) < 0)
 		return NULL;
 	deadline = deadline_min(

@@ -59,7 +59,7 @@ void task_checkpoint(struct ttrpc_call *call, const void *request, void *arg)
 
 	(void)request;
 	(void)arg;
-	err_set(&err, E_UNSUPPORTED, "a container in a VM cannot be checkpointed");
+	err_set(&err, E_UNSUPPORTED, "a container in a VM cannot be checkpointed; use runc for it");
 	ttrpc_fail(call, &err);
 }
 

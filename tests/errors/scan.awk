@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Prints errors that a user can act on and that name no remedy, one per line: FILE CODE "MESSAGE". An error has a remedy if
+# Prints errors that a user can act on and that name no remedy, one per line: FILE CODE "MESSAGE"; with -v only="CODE..."
+# those of these codes. An error has a remedy if
 # its message has one after "; ", as err.h describes, or if the function adds a hint before it returns the error.
 
 function flush_function(    rest, at, statement, code, message, before) {
@@ -56,7 +57,7 @@ function literals(s,    out, i, c, quoted) {
 }
 
 BEGIN {
-	n = split("E_INVALID E_IO E_GONE E_PROTOCOL E_HOOK E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST E_NOT_FOUND E_LIMIT E_TIMEOUT E_FAILED", codes, " ")
+	n = split(only ? only : "E_INVALID E_IO E_GONE E_PROTOCOL E_HOOK E_USAGE E_CONFIG E_STATE E_EXISTS E_PERMISSION E_UNSUPPORTED E_TRUST E_NOT_FOUND E_LIMIT E_TIMEOUT E_FAILED", codes, " ")
 	for (i = 1; i <= n; i++)
 		wanted[codes[i]] = 1
 }

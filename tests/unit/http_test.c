@@ -615,6 +615,27 @@ START_TEST(only_http_is_spoken)
 }
 END_TEST
 
+START_TEST(a_bad_url_says_what_to_write)
+{
+	static char long_path[5000];
+	static const struct {
+		const char *url, *remedy;
+	} bad[] = {
+		{ "h/x", "; write https://HOST/PATH" },
+		{ "https://me@there@h/x", "; write %40 in a password" },
+		{ "https://h/x?y", "; remove '?' and '#'" },
+		{ "https://h/a b", "; write %20 for a blank" },
+		{ long_path, "https://h" },
+		{ long_path, "more than 4096 bytes; shorten it" },
+	};
+
+	(void)snprintf(long_path, sizeof(long_path), "https://h/%04900d", 0);
+	ck_assert_int_lt(http_check_url(bad[_i].url, &err), 0);
+	ck_assert_int_eq(err.code, E_USAGE);
+	ck_assert_msg(strstr(err.msg, bad[_i].remedy), "%s", err.msg);
+}
+END_TEST
+
 START_TEST(passwords_are_not_shown)
 {
 	AUTO(str) char *url = str_fmt("http://me:secret@127.0.0.1:%d/404/", web.port);
@@ -801,6 +822,7 @@ int main(void)
 	tcase_add_test(t, every_mirror_is_blamed);
 	tcase_add_test(t, retry_after_is_kept);
 	tcase_add_loop_test(t, only_http_is_spoken, 0, 9);
+	tcase_add_loop_test(t, a_bad_url_says_what_to_write, 0, 6);
 	tcase_add_test(t, passwords_are_not_shown);
 	tcase_add_test(t, names_are_escaped);
 	tcase_add_loop_test(t, a_proxy_is_used, 0, 2);

@@ -146,7 +146,8 @@ static bool is_taken(const struct hotplug *h, bool scsi, unsigned at)
 static int no_address(const struct plug *p, struct err *err)
 {
 	if (p->scsi)
-		return err_set(err, E_LIMIT, "all %d SCSI addresses are taken", SCSI_MAX);
+		return err_set(err, E_LIMIT, "all %d SCSI addresses are taken; use fewer disks",
+			       SCSI_MAX);
 	err_set(err, E_LIMIT, "the VM has %d devices that came later, and no room for more",
 		QEMU_BRIDGE_PLACES);
 	return p->kind == VMM_DISK
