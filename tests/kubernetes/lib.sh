@@ -109,6 +109,13 @@ until_is() { # WHAT WANTED COMMAND...: waits until the command prints that
 	expect "$what" "$got" "$wanted"
 }
 
+# Sets the variable to the seconds that the command takes.
+timed() { # VARIABLE COMMAND...
+	local began=$EPOCHREALTIME
+	"${@:2}" || return
+	printf -v "$1" %s "$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
+}
+
 # --- the control plane ---
 
 cluster_start() { # PROGRAMS

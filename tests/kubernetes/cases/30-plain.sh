@@ -46,15 +46,13 @@ port_forwarded() { # KUBECTL POD
 }
 
 test_plain_install_serves_pods() {
-	local before began took
+	local before took
 	before=$(node_digest one)
-	began=$EPOCHREALTIME
-	node_run one "$BUILD/bin/kata-deploy" install --yes --release "$BUILD/demo/this" \
+	timed took node_run one "$BUILD/bin/kata-deploy" install --yes --release "$BUILD/demo/this" \
 		--key "$BUILD/demo/this/development.pub" >"$LAB/install.log" 2>&1 || {
 		cat "$LAB/install.log"
 		return 1
 	}
-	took=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')
 	echo "    install, restart by systemd and proof on a node: $took s"
 	echo "$took" >"$LAB/plain.seconds"
 	node_ready one
