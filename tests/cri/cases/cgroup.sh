@@ -57,12 +57,13 @@ test_cgroup_of_all() {
 
 # A killed shim leaves no control groups behind.
 test_cgroup_when_the_shim_is_killed() {
-	local pod
+	local pod c
 	[ "$HANDLER" = kata ] || return 0
 	pod=$(pod murdered)
-	started "$pod" c1 'sleep 1000' >/dev/null
+	c=$(started "$pod" c1 'sleep 1000')
 	kill -9 "$(shim_of "$pod")"
 	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
+	ended "$c" # containerd removes no container that it takes for a running one
 	pod_gone "$pod"
 	until_is "groups" '' find /sys/fs/cgroup -name "*$pod*"
 }
