@@ -62,9 +62,7 @@ test_cgroup_when_the_shim_is_killed() {
 	pod=$(pod murdered)
 	c=$(started "$pod" c1 'sleep 1000')
 	kill -9 "$(shim_of "$pod")"
-	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
-	ended "$c" # containerd removes no container that it takes for a running one
-	pod_gone "$pod"
+	lost "$pod" "$c"
 	until_is "groups" '' find /sys/fs/cgroup -name "*$pod*"
 }
 

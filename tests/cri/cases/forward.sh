@@ -159,10 +159,10 @@ listening_in() { # NAMESPACE: prints the number of listening sockets
 
 # After the shim was killed neither its sockets nor its BPF program remain, even with open connections.
 test_forward_goes_with_the_shim() {
-	local pod ns client
+	local pod ns client c
 	[ "$HANDLER" = kata ] || return 0
 	pod=$(pod dies)
-	started "$pod" c1 'nc -ll -p 7000 -e cat & httpd -p 127.0.0.1:8080; exec sleep 1000' >/dev/null
+	c=$(started "$pod" c1 'nc -ll -p 7000 -e cat & httpd -p 127.0.0.1:8080; exec sleep 1000')
 	ns=$(localhost_of "$pod")
 	fetch_page "$ns" http://127.0.0.1:8080/bin/true >/dev/null
 	expect "sockets that listen" "$(listening_in "$ns")" 2
@@ -175,6 +175,5 @@ test_forward_goes_with_the_shim() {
 	wait "$client" || :
 	rm "$LAB/silent"
 	expect "sockets that listen afterwards" "$(listening_in "$ns")" 0
-	until_is "state" SANDBOX_NOTREADY of_pod "$pod" state
-	pod_gone "$pod"
+	lost "$pod" "$c"
 }

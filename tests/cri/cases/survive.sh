@@ -13,7 +13,9 @@ kill_containerd() {
 	rm -f "$LAB/containerd.pid"
 }
 
-lost() { # POD CONTAINER...: they must have ended; they can be removed and created again
+# They must have ended; they can be removed and created again. containerd removes no container that it still takes for a
+# running one.
+lost() { # POD CONTAINER...
 	local pod=$1 id
 	shift
 	until_is "state of the pod" SANDBOX_NOTREADY of_pod "$pod" state
