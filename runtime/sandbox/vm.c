@@ -20,7 +20,7 @@
 
 enum {
 	STOP_MS = 5000,
-	GRACE_MS = 100,
+	GRACE_MS = 250,
 	WHY_MS = 1000,
 	CALLS_MS = 1000,
 	GOODBYE_MS = 2000,
