@@ -135,8 +135,8 @@ test_update_beyond_the_bounds() {
 	pod=$(pod beyond)
 	a=$(started "$pod" a 'sleep 1000')
 	update "$a" '"memory_limit_in_bytes":'$((64 * MIB))
-	fails_saying "of memory" 1 default_maxmemory update "$a" '"memory_limit_in_bytes":'$((1 << 50))
-	fails_saying "of processors" 1 default_maxvcpus update "$a" '"cpu_quota":100000000,"cpu_period":100000'
+	refused default_maxmemory update "$a" '"memory_limit_in_bytes":'$((1 << 50))
+	refused default_maxvcpus update "$a" '"cpu_quota":100000000,"cpu_period":100000'
 	expect "the limit as it was" "$(memory_limit "$a")" $((64 * MIB))
 	update "$a" '"memory_limit_in_bytes":'$((32 * MIB))
 	expect "the next update" "$(memory_limit "$a")" $((32 * MIB))
