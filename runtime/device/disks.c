@@ -164,8 +164,8 @@ static int size_of(const char *path, bool *is_device, uint64_t *out, struct err 
 int disks_grow(struct vmm *vmm, const struct disk *disk, uint64_t bytes, struct deadline deadline,
 	       struct err *err)
 {
-	bool is_device;
-	uint64_t has;
+	bool is_device = false;
+	uint64_t has = 0;
 
 	if (size_of(disk->path, &is_device, &has, err) < 0)
 		return -1;
