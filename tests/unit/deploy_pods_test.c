@@ -40,7 +40,6 @@ struct pod {
 	bool heard_of;          /* report has had a state */
 	bool installed;         /* the node has the release */
 	bool broken;            /* installs fail */
-	bool is_killed;         /* at the cut */
 	unsigned installs, uninstalls;
 };
 
@@ -48,7 +47,8 @@ static struct cluster c;
 static struct pod pods[PODS];
 static char dir[API_DIR];
 static int cancel = -1;
-static struct pod *acting; /* the one whose round runs */
+/* The pod whose round runs, and the one that was killed at the cut. The server's thread uses them. */
+static _Atomic(struct pod *) acting, killed;
 static uint64_t now, wall;
 
 /* --- a pod --- */
@@ -65,7 +65,8 @@ static void pod_begin(struct pod *p, bool has_kept)
 	p->report = report_new(&p->o, p->k);
 	report_connected(p->report, true);
 	machine_init(&p->m, &usual, has_kept ? &p->kept : NULL, now, wall);
-	p->heard_of = p->is_killed = false;
+	p->heard_of = false;
+	killed = NULL;
 }
 
 static void pod_end(struct pod *p)
@@ -139,7 +140,7 @@ static void pod_round(struct pod *p)
 	work(p);
 	report_hurry(p->report);
 	(void)report_step(p->report);
-	while (!p->is_killed && report_say(p->report, &m)) {
+	while (killed != p && report_say(p->report, &m)) {
 		machine_heard(&p->m, &m, wall);
 		work(p);
 	}
@@ -154,7 +155,7 @@ static void on_cut(void *arg)
 	uint64_t one = 1;
 
 	(void)arg;
-	acting->is_killed = true;
+	killed = acting;
 	ck_assert_int_eq(write(cancel, &one, sizeof(one)), sizeof(one));
 }
 
@@ -255,7 +256,7 @@ static void rounds_until(bool (*fn)(const struct pod *p), bool lost, const char 
 		uint64_t drained;
 
 		pod_round(p);
-		if (p->is_killed) {
+		if (killed == p) {
 			pod_end(p);
 			ck_assert_int_eq(read(cancel, &drained, sizeof(drained)), sizeof(drained));
 			pod_begin(p, !lost);
