@@ -73,7 +73,7 @@ demo-releases:
 
 demo: ## build, release, install, run, upgrade, roll back, uninstall
 	@packaging/deps.sh
-	@echo "demo: building (the guest kernel and QEMU, once, take about 10 minutes)"
+	@echo "demo: building (the guest kernel and QEMU, once, take 10 to 30 minutes)"
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
@@ -83,7 +83,7 @@ CHECKS := check-layers check-headers check-docs check-format check-size \
 	check-scenario check-guide check-crash check-power \
 	check-cri check-integration check-node check-reproducible
 
-check: ## run the tests that together take half an hour
+check: ## run the tests that together take half an hour to an hour
 	@packaging/deps.sh images ansible
 	@$(MAKE) --no-print-directory stage
 	@MAKE="$(MAKE)" CRI_SHORT=1 ANSIBLE_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
