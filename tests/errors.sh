@@ -52,7 +52,7 @@ got=$(awk -f tests/errors/scan.awk "$work/seen.c" | sed 's/.*"\(seen [a-z%]*\).*
 	exit 1
 }
 find deploy libs/cli utils libs/base/opt.c -name '*.c' | sort | xargs awk -f tests/errors/scan.awk >"$work/all"
-# Others concern a peer or a guest; a container manager shows them, and nobody typed anything.
+# Here only the codes that a person can act on: the others concern a peer or a guest.
 find runtime libs/http -name '*.c' | sort |
 	xargs awk -v only="E_USAGE E_CONFIG E_UNSUPPORTED E_PERMISSION E_LIMIT" -f tests/errors/scan.awk >>"$work/all"
 sort -u "$work/all" >"$work/found"

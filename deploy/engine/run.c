@@ -173,19 +173,6 @@ static int take_back(struct deploy *d, struct err *err)
 	return -1;
 }
 
-/* An error that is the signal itself is completed, and not repeated. */
-static void say_undone(struct err *err)
-{
-	AUTO(str) char *cause = str_fmt("interrupted by %s", interrupt_name());
-	size_t len = strlen(err->msg);
-
-	err->code = E_CANCELLED;
-	if (str_ends(err->msg, cause))
-		(void)str_print(err->msg + len, sizeof(err->msg) - len, ": undone");
-	else
-		err_hint(err, "%s: undone", cause);
-}
-
 /* Undoes a plan whose application failed with err; returns -1. A signal that cancelled the plan, or
  * ended a program that the plan had started, does not cancel the undo. */
 static int back_out(struct deploy *d, const struct plan *p, struct err *err)
@@ -201,8 +188,12 @@ static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 			err,
 			"undoing it failed too (%s), the journal was kept; run kata-deploy recover",
 			why.msg);
-	if (interrupt_signal())
-		say_undone(err);
+	if (interrupt_signal() && err->code != E_CANCELLED) {
+		err->code = E_CANCELLED;
+		err_hint(err, "interrupted by %s", interrupt_name());
+	}
+	if (err->code == E_CANCELLED)
+		err_hint(err, "undone");
 	return -1;
 }
 

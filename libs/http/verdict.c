@@ -142,10 +142,11 @@ static enum verdict of_status(struct transfer *t, long status)
 	if (status == 404 || status == 410)
 		(void)err_set(&t->err, E_NOT_FOUND, "the server does not have it (%ld)", status);
 	else if (status == 401 || status == 403 || status == 407)
-		(void)err_set(&t->err, E_PERMISSION,
-			      "the server denies access (%ld); check its rules, and user and "
-			      "password in the URL",
-			      status);
+		(void)err_set(
+			&t->err, E_PERMISSION,
+			"the server denies access (%ld); check the server's rules, and user and "
+			"password in the URL",
+			status);
 	else if (status == 408 || status == 429 || status >= 500)
 		(void)err_set(&t->err, E_GONE, "the server answers %ld", status);
 	else

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Prints errors that a user can act on and that name no remedy, one per line: FILE CODE "MESSAGE"; with -v only="CODE..."
-# those of these codes. An error has a remedy if
-# its message has one after "; ", as err.h describes, or if the function adds a hint before it returns the error.
+# those of these codes. An error has a remedy if its message has one after "; ", as err.h describes, or if the function
+# adds a hint before it returns the error.
 
 function flush_function(    rest, at, statement, code, message, before) {
 	rest = text

@@ -100,7 +100,7 @@ end() {
 	[ "$status" = "$1" ] || fail "$program, $signal: status $status and not $1"
 }
 nothing_is_left() {
-	grep -q "interrupted by SIG$signal: undone" "$lab/says" || fail "$program, $signal: it does not say what happened"
+	grep -q "interrupted by SIG$signal; undone" "$lab/says" || fail "$program, $signal: it does not say what happened"
 	! grep -q 'interrupted by.*interrupted by' "$lab/says" || fail "$program, $signal: it says it twice"
 	cmp "$lab/config.toml" "$lab/was" >>"$lab/says" 2>&1 || fail "$program, $signal: config.toml is not what it was"
 	[ ! -e "$lab/opt" ] || fail "$program, $signal: something is left: $(find "$lab/opt" | head -n 3)"
