@@ -116,6 +116,17 @@ test_root_file_system_on_a_block_device() {
 	loop_gone "$DISK"
 }
 
+test_root_file_system_on_a_scsi_disk() {
+	local said CONF
+	CONF=$(configured '[hypervisor.qemu]' 'block_device_driver = "virtio-scsi"')
+	image_disk ext4
+	said=$(on_root "grep ' / ' /proc/mounts; ls /sys/block; echo text >/new" ext4 "$DISK" loop)
+	has "root" "$said" ' / ext4 rw'
+	has "the disk" "$said" '^sda$'
+	expect "written" "$(on_root 'cat /new' ext4 "$DISK" loop ro)" text
+	rm "$DISK"
+}
+
 # A read-only layer, as snapshotters for erofs provide it.
 test_root_file_system_of_erofs() {
 	local said
