@@ -20,13 +20,13 @@ check-valgrind: ## unit tests, with shim and agent, under valgrind: VALGRIND="oc
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind SAN=valgrind run-valgrind
 
 VALGRIND ?= $(filter-out agent_vm_%,$(TESTS))
-run-valgrind: $(BUILD)/tools/pidfd.so $(VALGRIND:%=$(BUILD)/tests/%)
+run-valgrind: $(BUILD)/tools/valgrind-calls.so $(VALGRIND:%=$(BUILD)/tests/%)
 	@root=$$(tests/engines/chroot.sh) && \
 		KATA_TREE=$(CURDIR) tests/engines/enter.sh "$$root" tests/engines/valgrind.sh $(addprefix /src/,$^)
 
-$(BUILD)/tools/pidfd.so: tests/engines/pidfd.c
+$(BUILD)/tools/valgrind-calls.so: tests/engines/valgrind-calls.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(WARN) -O1 -fPIC -shared -o $@ $<
+	$(Q)$(CC) $(WARN) -D_GNU_SOURCE -O1 -fPIC -shared -o $@ $<
 
 # Nodes without QEMU, each in a root directory of its own, and every way of installing a release on them.
 NODES ?=

@@ -4,6 +4,7 @@
  * container prints and returns; nothing of it may be left afterwards.
  */
 
+#include "tests/unit/sanitized.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -477,13 +478,13 @@ START_TEST(mounts_are_made)
 				"{\"destination\":\"relative\",\"source\":\"state\",\"options\":["
 				"\"rbind\",\"rprivate\"]}",
 			 file);
-	expect(&(struct parts){ .script =
-					"cat /a/file; echo x > /a/file; stat -c %a /t; touch /t/x; "
-					"touch /relative/mark; grep -c ' /t .*noexec' "
-					"/proc/self/mountinfo; ls /sys/fs/cgroup/*cgroup.procs "
-					"/sys/fs/cgroup/memory/cgroup.procs 2>/dev/null | wc -l",
+	expect(&(struct parts){ .script = "cat /a/file; (echo x > /a/file) 2>&1 | sed 's/.*: //'; "
+					  "stat -c %a /t; touch /t/x; "
+					  "touch /relative/mark; grep -c ' /t .*noexec' "
+					  "/proc/self/mountinfo; ls /sys/fs/cgroup/*cgroup.procs "
+					  "/sys/fs/cgroup/memory/cgroup.procs 2>/dev/null | wc -l",
 				.mounts = mounts },
-	       "content\n/bin/sh: can't create /a/file: Read-only file system\n1777\n1\n1\n");
+	       "content\nRead-only file system\n1777\n1\n1\n");
 	AUTO(str) char *mark = path_join(state_dir, "mark");
 	ck_assert(path_exists(mark));
 }
@@ -620,6 +621,8 @@ START_TEST(seccomp_filters)
 		"{\"index\":1,\"value\":255,\"valueTwo\":10,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]}";
 	static const char script[] = "mkdir /x 2>&1; kill -10 1 2>&1; kill -0 1 && echo may";
 
+	if (UNDER_VALGRIND) /* which has no flags of seccomp */
+		return;
 	expect(&(struct parts){ .script = script, .linux_ = filter },
 	       "mkdir: can't create directory '/x': No space left on device\n"
 	       "sh: can't kill pid 1: Operation not permitted\nmay\n");
@@ -856,6 +859,8 @@ START_TEST(programs_are_found_by_create)
 					   .caps = programs[_i].caps },
 			  &r, &err);
 	if (!programs[_i].message) {
+		if (UNDER_VALGRIND) /* which starts no program that its user cannot read */
+			return;
 		ck_assert_msg(made == 0, "%s", err.msg);
 		start(&r);
 		ck_assert_int_eq(wait_end(&r), 0);
@@ -876,6 +881,8 @@ START_TEST(our_binary_stays_readonly)
 	int status = -1;
 	pid_t pid;
 
+	if (UNDER_VALGRIND) /* /proc/PID/exe is valgrind's program */
+		return;
 	ck_assert_msg(create(&(struct parts){ .script = "true" }, &r, &err) == 0, "%s", err.msg);
 	AUTO(str) char *exe = str_fmt("/proc/%d/exe", (int)r.init.child.pid);
 	AUTO(fd) int fd = open(exe, O_PATH | O_CLOEXEC);
