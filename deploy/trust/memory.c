@@ -83,6 +83,20 @@ int trust_keys_remember(struct trust *t, const struct trust_root *from, struct e
 	return 0;
 }
 
+/* What is remembered goes before the other keys: too few to verify a release with would refuse
+ * all of them. No key at all is nothing remembered. */
+static int check_enough(const struct trust_root *kept, const char *remedy, struct err *err)
+{
+	size_t n = trust_root_count(kept, TRUST_RELEASE);
+	unsigned need = kept->threshold[TRUST_RELEASE] ? kept->threshold[TRUST_RELEASE] : 1;
+
+	if (!kept->keys.n || n >= need)
+		return 0;
+	err_set(err, E_STATE, "the remembered keys for releases would be %zu, of %u needed", n,
+		need);
+	return err_hint(err, "%s", remedy);
+}
+
 int trust_remember(struct trust *t, char *const *files, enum trust_role role, struct err *err)
 {
 	AUTO(trust_root) struct trust_root given = TRUST_ROOT_INIT;
@@ -96,7 +110,10 @@ int trust_remember(struct trust *t, char *const *files, enum trust_role role, st
 	if (trust_keys_of_files(&given, files, role, err) < 0)
 		return -1;
 	t->learned |= given.keys.n > 0;
-	return trust_keys_remember(t, &given, err);
+	if (trust_keys_remember(t, &given, err) < 0)
+		return -1;
+	return check_enough(&t->past.keys,
+			    "remember a key for releases first, without --role channel", err);
 }
 
 int trust_forget(struct trust *t, const char *id, struct err *err)
@@ -119,13 +136,8 @@ int trust_forget(struct trust *t, const char *id, struct err *err)
 	}
 	kept->keys.n = n;
 	t->learned = true;
-	if (n && trust_root_count(kept, TRUST_RELEASE) <
-			 (kept->threshold[TRUST_RELEASE] ? kept->threshold[TRUST_RELEASE] : 1)) {
-		err_set(err, E_STATE,
-			"without the key %.40s there are fewer than the threshold, %u", id,
-			kept->threshold[TRUST_RELEASE]);
-		return err_hint(err, "remember another key first, or forget all of them");
-	}
+	if (check_enough(kept, "remember another key first, or forget all of them", err) < 0)
+		return err_wrap(err, "without the key %.40s", id);
 	return 0;
 }
 

@@ -993,6 +993,34 @@ START_TEST(a_threshold_is_remembered_with_the_keys)
 }
 END_TEST
 
+/* Remembered keys go before those of the directory. */
+START_TEST(a_key_for_channels_alone_is_not_remembered)
+{
+	char *const first[] = { public[0], NULL }, *const second[] = { public[1], NULL };
+	struct trust_options o = { .directory = dir, .memory_only = true, .now = NOW };
+	char id[17];
+
+	AUTO(trust) struct trust *none = opened(&o);
+	ck_assert_int_lt(trust_remember(none, second, TRUST_CHANNEL, &err), 0);
+	ck_assert_int_eq(err.code, E_STATE);
+	ck_assert_msg(strstr(err.msg, "remember a key for releases first") != NULL, "%s", err.msg);
+	err_clear(&err);
+	AUTO(trust) struct trust *edit = opened(&o);
+	good(trust_remember(edit, first, TRUST_RELEASE, &err));
+	good(trust_remember(edit, second, TRUST_CHANNEL, &err));
+	commit(edit);
+	AUTO(trust) struct trust *both = opened(&o);
+	minisig_id_hex(people[0].id, id);
+	ck_assert_int_lt(trust_forget(both, id, &err), 0);
+	ck_assert_msg(strstr(err.msg, "0, of 1 needed") != NULL, "%s", err.msg);
+	err_clear(&err);
+	o.memory_only = false;
+	AUTO(trust) struct trust *t = opened(&o);
+	good(ask(t, "release.yaml", TEXT, "0"));
+	good(ask(t, "channel.yaml", TEXT, "1"));
+}
+END_TEST
+
 /* Whether the root exists already or arrives later. */
 START_TEST(a_root_replaces_remembered_keys)
 {
@@ -1060,6 +1088,7 @@ int main(void)
 	tcase_add_loop_test(t, a_damaged_copy_is_not_an_empty_one, 0, 4);
 	tcase_add_test(t, a_key_is_remembered_once);
 	tcase_add_test(t, a_threshold_is_remembered_with_the_keys);
+	tcase_add_test(t, a_key_for_channels_alone_is_not_remembered);
 	tcase_add_test(t, a_root_replaces_remembered_keys);
 	suite_add_tcase(s, t);
 	return suite_run(s);
