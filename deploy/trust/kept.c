@@ -45,8 +45,11 @@ static int parse(struct trust_kept *kept, const struct json *j, struct err *err)
 	return 0;
 }
 
+/* What a newer version wrote is not damaged. */
 static int hint_restore(struct err *err)
 {
+	if (err->code == E_UNSUPPORTED)
+		return err_hint(err, "use that one, or one that is newer");
 	return err_hint(
 		err, "restore it from a backup; kata-deploy uninstall --forget-trust removes it, "
 		     "and with it the memory of every prefix");
