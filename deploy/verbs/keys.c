@@ -32,7 +32,7 @@ static const struct opt generate_opts[] = {
 	OPT_END,
 };
 
-/* Writes a new file. */
+/* Writes a new file, or none. */
 static int write_new(const char *path, const struct buf *text, mode_t mode, struct err *err)
 {
 	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
@@ -43,10 +43,13 @@ static int write_new(const char *path, const struct buf *text, mode_t mode, stru
 	if (fd < 0)
 		return err_sys(err, "make %s", path);
 	if (fd_write_all(fd, text->data, text->len, err) < 0)
-		return err_wrap(err, "%s", path);
-	if (fsync(fd) < 0 || close(STEAL(fd, -1)) < 0)
-		return err_sys(err, "write %s", path);
-	return 0;
+		(void)err_wrap(err, "%s", path);
+	else if (fsync(fd) < 0 || close(STEAL(fd, -1)) < 0)
+		(void)err_sys(err, "write %s", path);
+	else
+		return 0;
+	(void)unlink(path);
+	return -1;
 }
 
 static int write_pair(const char *base, const struct minisig_secret *secret, const char *passphrase,
@@ -64,7 +67,14 @@ static int write_pair(const char *base, const struct minisig_secret *secret, con
 		rc = write_new(key_path, &text, 0600, err);
 	if (text.data)
 		explicit_bzero(text.data, text.len);
-	return rc < 0 ? -1 : write_new(pub_path, &public, 0644, err);
+	if (rc < 0)
+		return -1;
+	if (write_new(pub_path, &public, 0644, err) < 0) {
+		/* Half a pair would be in the way of the next run. */
+		(void)unlink(key_path);
+		return -1;
+	}
+	return 0;
 }
 
 static int generate(int argc, char **argv, struct err *err)
