@@ -28,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -425,6 +426,16 @@ static int tidy(const struct copy *c)
 	return -1;
 }
 
+/* Two at once would write the same .part files. */
+static int lock(int to, struct err *err)
+{
+	/* A lock of a directory is not possible on every network file system. */
+	if (flock(to, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	(void)err_set(err, E_STATE, "another kata-deploy is copying to the directory");
+	return err_hint(err, "wait until it has ended, or name another directory");
+}
+
 int source_copy(struct source *s, const struct release *r, char *const *components, int to,
 		const struct source_progress *progress, bool *changed, struct err *err)
 {
@@ -433,6 +444,8 @@ int source_copy(struct source *s, const struct release *r, char *const *componen
 		.s = s, .to = to, .progress = progress, .items = VEC_INIT, .pages = VEC_INIT
 	};
 
+	if (lock(to, err) < 0)
+		return -1;
 	list_items(&c, r, components);
 	if (list_documents(&c, err) < 0 || fetch_all(&c, err) < 0 ||
 	    replace_documents(&c, err) < 0 || drop_older_files(&c, err) < 0)

@@ -119,7 +119,8 @@ MUST_CHECK int source_stage(struct source *s, const struct release *r, const str
  * their signatures, the blobs (all, or those of components and the required ones) and the patches,
  * each verified. Files that are there already and correct are not fetched again; all others of an
  * older copy are removed. Even if this is interrupted, a directory with a release.yaml is complete.
- * *changed: false if the directory was this copy already.
+ * *changed: false if the directory was this copy already. The directory stays locked (flock) until
+ * to is closed. E_STATE: another process has it locked.
  */
 MUST_CHECK int source_copy(struct source *s, const struct release *r, char *const *components,
 			   int to, const struct source_progress *progress, bool *changed,

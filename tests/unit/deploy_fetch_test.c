@@ -917,6 +917,25 @@ START_TEST(a_bad_copy_is_no_release)
 }
 END_TEST
 
+START_TEST(one_copies_to_a_directory_at_a_time)
+{
+	AUTO(source) struct source *s = open_way(BY_DIRECTORY);
+	AUTO(fd) int to = -1, other = -1;
+	bool changed = false;
+
+	ck_assert_int_eq(mkdir(in("copy"), 0755), 0);
+	to = open(in("copy"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	other = open(in("copy"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_msg(source_copy(s, &now, NULL, other, NULL, &changed, &err) == 0, "%s", err.msg);
+	ck_assert_int_lt(source_copy(s, &now, NULL, to, NULL, &changed, &err), 0);
+	ck_assert_msg(err.code == E_STATE && strstr(err.msg, "wait until it has ended"), "%s",
+		      err.msg);
+	err_clear(&err);
+	(void)close(STEAL(other, -1));
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
+}
+END_TEST
+
 /* A killed or failed fetch leaves the older copy unchanged and usable. */
 START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 {
@@ -1088,6 +1107,7 @@ int main(void)
 	tcase_add_loop_test(t, a_copy_is_a_source, 0, WAYS);
 	tcase_add_loop_test(t, a_copy_of_some_components, 0, 2);
 	tcase_add_loop_test(t, a_bad_copy_is_no_release, 0, 2);
+	tcase_add_test(t, one_copies_to_a_directory_at_a_time);
 	tcase_add_test(t, an_older_copy_stays_until_the_new_one_is_there);
 	tcase_add_loop_test(t, what_was_fetched_can_be_laid_down, 0, 2);
 	tcase_add_test(t, progress_counts_every_byte);
