@@ -6,7 +6,7 @@
  * A directory with a release.yaml is complete, even after a kill at any point:
  *
  *	1. Everything is fetched into NAME.part and verified. Blobs and patches get their names,
- *	   which are digests: an older copy stays complete.
+ *	   which are digests: an older copy stays complete. All of that is on disk then.
  *	2. The release.yaml of another release is removed: the directory is not a copy any more.
  *	3. The other documents and signatures are replaced, those of the older copy are removed.
  *	4. release.yaml is written: the directory is the new copy.
@@ -300,10 +300,10 @@ static int fetch_items(struct copy *c, struct item *from, size_t n, struct err *
 /* Each item needs an fd while it is downloaded, so they are fetched in batches. */
 enum { BATCH = 8 };
 
+static const char *const folders[] = { "blobs", "patches" };
+
 static int fetch_all(struct copy *c, struct err *err)
 {
-	static const char *const folders[] = { "blobs", "patches" };
-
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
 		if (mkdirat(c->to, folders[i], 0755) < 0 && errno != EEXIST)
 			return err_sys(err, "make %s", folders[i]);
@@ -376,9 +376,21 @@ static int invalidate(const struct copy *c, struct err *err)
 	return fsync(c->to) < 0 ? err_sys(err, "sync the copy's directory") : 0;
 }
 
+/* Not every file system keeps the order of renames in different directories. */
+static int sync_folders(const struct copy *c, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		AUTO(fd) int fd = openat(c->to, folders[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0 || fsync(fd) < 0)
+			return err_sys(err, "sync %s", folders[i]);
+	}
+	return 0;
+}
+
 static int replace_documents(struct copy *c, struct err *err)
 {
-	if (invalidate(c, err) < 0)
+	if (sync_folders(c, err) < 0 || invalidate(c, err) < 0)
 		return -1;
 	vec_each(struct item, i, &c->items) {
 		if (i->unnamed && name_item(c, i, err) < 0)

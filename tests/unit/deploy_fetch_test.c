@@ -25,6 +25,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +33,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -936,6 +938,34 @@ START_TEST(one_copies_to_a_directory_at_a_time)
 }
 END_TEST
 
+/* What was synced while the copy had no release.yaml. */
+static struct buf synced = BUF_INIT(16384);
+
+int fsync(int fd)
+{
+	AUTO(str) char *self = str_fmt("/proc/self/fd/%d", fd);
+	char name[PATH_MAX] = "";
+
+	if (readlink(self, name, sizeof(name) - 1) > 0 && !path_exists(in("copy/release.yaml")))
+		buf_fmt(&synced, "%s\n", path_basename(name));
+	return (int)syscall(SYS_fsync, fd);
+}
+
+/* Otherwise after a power failure release.yaml could be there without them. */
+START_TEST(the_blobs_of_a_copy_are_on_disk_before_its_release)
+{
+	AUTO(source) struct source *s = open_way(BY_DIRECTORY);
+	AUTO(fd) int to = -1;
+	bool changed = false;
+
+	ck_assert_int_eq(mkdir(in("copy"), 0755), 0);
+	to = open(in("copy"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_msg(source_copy(s, &now, NULL, to, NULL, &changed, &err) == 0, "%s", err.msg);
+	ck_assert_msg(strstr(buf_cstr(&synced), "\nblobs\npatches\n"), "%s", buf_cstr(&synced));
+	buf_release(&synced);
+}
+END_TEST
+
 /* A killed or failed fetch leaves the older copy unchanged and usable. */
 START_TEST(an_older_copy_stays_until_the_new_one_is_there)
 {
@@ -1108,6 +1138,7 @@ int main(void)
 	tcase_add_loop_test(t, a_copy_of_some_components, 0, 2);
 	tcase_add_loop_test(t, a_bad_copy_is_no_release, 0, 2);
 	tcase_add_test(t, one_copies_to_a_directory_at_a_time);
+	tcase_add_test(t, the_blobs_of_a_copy_are_on_disk_before_its_release);
 	tcase_add_test(t, an_older_copy_stays_until_the_new_one_is_there);
 	tcase_add_loop_test(t, what_was_fetched_can_be_laid_down, 0, 2);
 	tcase_add_test(t, progress_counts_every_byte);
