@@ -192,16 +192,23 @@ static int restart_read(const struct json *record, struct restart *out, struct e
 {
 	const char *how = json_get_text(record, "how");
 	int64_t seconds = int_of(record, "seconds");
+	const char *name = json_get_text(record, "name");
 	size_t k = 0;
 
 	while (k < ARRAY_LEN(hows) && !str_eq(hows[k], how))
 		k++;
-	out->back = json_get_text(record, "name") ? backend_find(json_get_text(record, "name"))
-						  : NULL;
+	out->back = name ? backend_find(name) : NULL;
 	out->socket = json_get_text(record, "socket");
 	out->how = (enum restart_how)k;
 	out->seconds = (unsigned)seconds;
-	if (k == ARRAY_LEN(hows) || !out->back || seconds < 1 || seconds > 86400 ||
+	/* After a downgrade; the journal must not be taken for a damaged one. */
+	if (name && how && (!out->back || k == ARRAY_LEN(hows))) {
+		err_set(err, E_UNSUPPORTED, "this kata-deploy cannot restart '%s' by '%s'", name,
+			how);
+		return err_hint(err, "run recover with the one that made the change, or a newer "
+				     "one");
+	}
+	if (!name || !how || seconds < 1 || seconds > 86400 ||
 	    json_get_strings(record, "command", &out->command) < 0 ||
 	    (out->how == RESTART_COMMAND && !strv_len(out->command)))
 		return err_set(err, E_INVALID, "the record of a restart is damaged");

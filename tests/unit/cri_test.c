@@ -656,6 +656,31 @@ START_TEST(failures_of_the_unit_are_reset_before_a_restart)
 }
 END_TEST
 
+/* Of a change by a newer version: a damaged record would let recover give up the undo. */
+START_TEST(an_unknown_restart_is_not_a_damaged_one)
+{
+	static const struct {
+		const char *name, *how;
+		enum err_code code;
+	} cases[] = {
+		{ "containerd", "telepathy", E_UNSUPPORTED },
+		{ "rkt", "none", E_UNSUPPORTED },
+		{ "containerd", NULL, E_INVALID },
+		{ NULL, "none", E_INVALID },
+	};
+	AUTO(json) struct json *record = json_make_object();
+
+	if (cases[_i].name)
+		json_put(record, "name", json_make_string(cases[_i].name));
+	if (cases[_i].how)
+		json_put(record, "how", json_make_string(cases[_i].how));
+	json_put(record, "command", json_make_array());
+	json_put(record, "seconds", json_make_int(1));
+	ck_assert_int_eq(cri_step_kinds[0]->undo(NULL, record, &err), -1);
+	ck_assert_msg(err.code == cases[_i].code, "%s", err.msg);
+}
+END_TEST
+
 /* --- containerd's own parser --- */
 
 /* Plays containerd 2 merging its files: prints the root file, then the imported ones. */
@@ -787,6 +812,7 @@ int main(void)
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
 	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
+	tcase_add_loop_test(tc, an_unknown_restart_is_not_a_damaged_one, 0, 4);
 	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));
 	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
 	tcase_add_test(tc, versions);
