@@ -249,8 +249,10 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 	if (interrupt_check(err) < 0 || plan_check(d, p, err) < 0 || reserve_release(d, err) < 0 ||
 	    keep(d, p, err) < 0)
 		return -1;
-	if (journal_begin(d->state, p, err) < 0 || apply_all(d, p, err) < 0 ||
-	    interrupt_check(err) < 0)
+	/* If only the sync failed, there is a journal. Without one nothing has begun. */
+	if (journal_begin(d->state, p, err) < 0)
+		return deploy_is_interrupted(d) ? back_out(d, p, err) : -1;
+	if (apply_all(d, p, err) < 0 || interrupt_check(err) < 0)
 		return back_out(d, p, err);
 	if (journal_say(d->state, JOURNAL_COMMIT, err) < 0)
 		return take_back(d, err) < 0 ? -1 : back_out(d, p, err);

@@ -125,11 +125,22 @@ static int nothing(void *context, const struct json *record, struct err *err)
 	return 0;
 }
 
+/* Nothing can be written with the name of a directory. */
+static int spoil_journal(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	AUTO(str) char *tmp = path_join(prefix, "state/journal.new");
+
+	(void)step, (void)record;
+	return mkdir(tmp, 0700) < 0 ? err_sys(err, "make %s", tmp) : 0;
+}
+
 static const struct deploy_step_ops watch = { "watch", NULL, watch_apply, watch_undo, NULL };
 static const struct deploy_step_ops restart = { "restart", NULL, restart_apply, nothing,
 						restart_resume };
 static const struct deploy_step_ops serve = { "serve", NULL, serve_apply, nothing, serve_resume };
 static const struct deploy_step_ops *const kinds[] = { &watch, &restart, &serve, NULL };
+
+static const struct deploy_step_ops *first = &watch; /* the step before the files */
 
 /* --- changes --- */
 
@@ -147,7 +158,7 @@ static int change(bool uninstalls, bool resumes, struct err *err)
 	struct deploy_file file = { config, uninstalls ? "before" : "after", uninstalls ? 6 : 5, 0,
 				    false };
 	const struct deploy_step steps[] = {
-		{ .ops = &watch, .name = "watch", .before_files = true },
+		{ .ops = first, .name = "watch", .before_files = true },
 		{ .ops = &restart, .name = "restart" },
 		{ .ops = &serve, .name = "serve" },
 	};
@@ -279,6 +290,20 @@ START_TEST(a_change_without_resume_is_undone)
 }
 END_TEST
 
+START_TEST(without_a_journal_nothing_has_begun)
+{
+	static const struct deploy_step_ops spoils = { "watch", spoil_journal, watch_apply,
+						       watch_undo, NULL };
+	struct err err = ERR_INIT;
+
+	write_before();
+	first = &spoils;
+	ck_assert_int_lt(change(false, true, &err), 0);
+	ck_assert_msg(!strstr(err.msg, "undoing"), "%s", err.msg);
+	ck_assert(!path_exists(happened) && !path_exists(prefix));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("deploy_resume");
@@ -292,6 +317,7 @@ int main(void)
 	tcase_add_test(tc, an_undo_that_ends_the_process_is_not_repeated);
 	tcase_add_test(tc, an_uninstall_that_was_killed_is_finished);
 	tcase_add_test(tc, a_change_without_resume_is_undone);
+	tcase_add_test(tc, without_a_journal_nothing_has_begun);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
