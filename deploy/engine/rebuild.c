@@ -381,10 +381,11 @@ static int settle_layouts(struct rebuild *r, struct err *err)
 	return save(r, &r->d->in, err);
 }
 
-/* Nothing can rebuild a journal: it is set aside with the copies that an undo would have used. */
+/* Nothing can rebuild a journal: it is set aside with the copies that an undo would have used. They
+ * are first: without a journal they are removed. */
 static int set_journal_aside(struct rebuild *r, struct err *err)
 {
-	if (deploy_set_aside(r->d, "journal", err) < 0 || deploy_set_aside(r->d, "kept", err) < 0)
+	if (deploy_set_aside(r->d, "kept", err) < 0 || deploy_set_aside(r->d, "journal", err) < 0)
 		return -1;
 	report(r, "state/journal",
 	       "is damaged: what the interrupted change did outside the prefix was not undone; its "
