@@ -343,13 +343,10 @@ int file_drop(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	const char *path = a->path;
 	AUTO(str) char *parent = xstrndup(path, (size_t)(path_basename(path) - path - 1));
-	AUTO(file_at) struct file_at s = FILE_AT_INIT;
-	int found = file_at_open(d, path, &s, err);
 
-	if (found <= 0)
-		return found;
-	if (unlinkat(s.dir, s.name, 0) < 0 && errno != ENOENT)
-		return path_sys(err, s.dir, s.name, "remove %s", path);
+	/* Even a directory, which somebody else has made. */
+	if (path_remove_below(d->root, path, err) < 0)
+		return -1;
 	if (unlinkat(d->root, parent, AT_REMOVEDIR) < 0 && errno != ENOTEMPTY && errno != ENOENT)
 		return path_sys(err, d->root, parent, "remove %s", parent);
 	return 0;

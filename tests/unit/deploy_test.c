@@ -103,6 +103,13 @@ static void write_text(const char *path, const char *text)
 	OK(file_replace_volatile(AT_FDCWD, full, text, strlen(text), 0644, &err));
 }
 
+static void make_dir(const char *path)
+{
+	AUTO(str) char *full = at(path);
+
+	OK(path_make(full, 0755, &err));
+}
+
 static bool has_text(const char *path, const char *text)
 {
 	AUTO(buf) struct buf b = BUF_INIT(4096);
@@ -362,6 +369,23 @@ START_TEST(gc_keeps_what_is_in_use)
 }
 END_TEST
 
+START_TEST(gc_removes_directories_of_others)
+{
+	static const char *const paths[] = { "kata/store/sha256/ab/junk",
+					     "kata/state/generations/junk" };
+	AUTO(str) char *file = str_fmt("%s/file", paths[_i]);
+	AUTO(deploy) struct deploy *d = NULL;
+
+	install("1");
+	make_dir(paths[_i]);
+	write_text(file, "somebody else's");
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(deploy_gc(d, NULL, &err));
+	ck_assert(!there(paths[_i]));
+	OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
+}
+END_TEST
+
 START_TEST(a_rollback_without_a_previous_generation_is_refused)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -594,13 +618,6 @@ static bool is_link_to(const char *path, const char *target)
 	char is[200] = "";
 
 	return readlink(full, is, sizeof(is) - 1) > 0 && str_eq(is, target);
-}
-
-static void make_dir(const char *path)
-{
-	AUTO(str) char *full = at(path);
-
-	OK(path_make(full, 0755, &err));
 }
 
 /* A file of a container manager behind an absolute, a relative, and two symlinks. */
@@ -1137,6 +1154,7 @@ int main(void)
 	tcase_add_test(tc, edited_configuration_survives_every_verb);
 	tcase_add_loop_test(tc, the_prefix_goes_if_it_was_ours, 0, 2);
 	tcase_add_test(tc, gc_keeps_what_is_in_use);
+	tcase_add_loop_test(tc, gc_removes_directories_of_others, 0, 2);
 	tcase_add_test(tc, a_rollback_without_a_previous_generation_is_refused);
 	tcase_add_test(tc, damage_is_found_and_repaired);
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
