@@ -547,6 +547,10 @@ static int make_lay_down(struct deploy *d, const struct layout *l, const char *s
 	if (copy_installed(&d->in, &next, err) < 0)
 		return -1;
 	if (!installed_find(&next, l->id)) {
+		if (next.generations.n >= INSTALLED_MAX)
+			return err_set(err, E_LIMIT,
+				       "%d generations are installed; run kata-deploy gc",
+				       INSTALLED_MAX);
 		g.files = l->entries.n;
 		g.bytes = layout_bytes(l);
 		rc = plan_generation(d, p, l, stage, &g, err);

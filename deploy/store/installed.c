@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCHEMA = 1, GENERATIONS_MAX = 1000 };
+enum { SCHEMA = 1 };
 
 static void generation_release(struct generation *g)
 {
@@ -161,9 +161,9 @@ static int parse_all(struct installed *in, const struct json *j, struct err *err
 	    fields_array(&f, "made_dirs", &dirs, err) < 0 ||
 	    fields_object(&f, "extra", &extra, err) < 0 || fields_end(&f, err) < 0)
 		return -1;
-	if (json_count(generations) > GENERATIONS_MAX)
-		return err_set(err, E_LIMIT, "more than %d generations; run kata-deploy gc",
-			       GENERATIONS_MAX);
+	/* Older versions could add one more. */
+	if (json_count(generations) > INSTALLED_MAX + 1)
+		return err_set(err, E_INVALID, "more than %d generations", INSTALLED_MAX);
 	for (size_t i = 0; i < json_count(generations); i++) {
 		if (parse_generation(in, json_at(generations, i), err) < 0)
 			return -1;

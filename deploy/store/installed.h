@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { INSTALLED_MAX = 1000 }; /* generations; a document with more is not read */
+
 struct generation {
 	char *id, *version;
 	uint64_t since; /* when it was laid down, seconds since 1970 */

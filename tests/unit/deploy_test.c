@@ -386,6 +386,43 @@ START_TEST(gc_removes_directories_of_others)
 }
 END_TEST
 
+/* Writes an install.json with so many generations, all but the current one without a tree. */
+static void list_generations(unsigned n)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(installed) struct installed in = INSTALLED_INIT;
+
+	OK(open_as(DEPLOY_LOOK, NULL, &d, &err));
+	AUTO(str) char *text = installed_format(deploy_installed(d));
+	OK(installed_parse(&in, text, strlen(text), &err));
+	while (in.generations.n < n) {
+		AUTO(str) char *id = str_fmt("0-%012zu", in.generations.n);
+		struct generation g = { .id = id, .version = id };
+
+		installed_add(&in, &g);
+	}
+	AUTO(str) char *more = installed_format(&in);
+	OK(file_replace(deploy_state(d), "install.json", more, strlen(more), 0644, &err));
+}
+
+START_TEST(too_many_generations_are_refused)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	install("1");
+	list_generations(INSTALLED_MAX);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	FAILS(lay_down(d, "2", NULL, &err), E_LIMIT);
+	deploy_close(STEAL(d, NULL));
+	/* One more, as older versions allowed: it must be possible to collect them. */
+	list_generations(INSTALLED_MAX + 1);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(deploy_gc(d, NULL, &err));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, 1);
+	OK(lay_down(d, "2", NULL, &err));
+}
+END_TEST
+
 START_TEST(a_rollback_without_a_previous_generation_is_refused)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -1155,6 +1192,7 @@ int main(void)
 	tcase_add_loop_test(tc, the_prefix_goes_if_it_was_ours, 0, 2);
 	tcase_add_test(tc, gc_keeps_what_is_in_use);
 	tcase_add_loop_test(tc, gc_removes_directories_of_others, 0, 2);
+	tcase_add_test(tc, too_many_generations_are_refused);
 	tcase_add_test(tc, a_rollback_without_a_previous_generation_is_refused);
 	tcase_add_test(tc, damage_is_found_and_repaired);
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
