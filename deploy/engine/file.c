@@ -324,6 +324,27 @@ int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	return make_dir(&s, a->path, a->dir.mode, err);
 }
 
+static int restore_dir(const struct file_at *s, const struct plan_action *a, struct err *err)
+{
+	struct stat st;
+
+	if (mkdirat(s->dir, s->name, 0700) < 0 && errno != EEXIST)
+		return path_sys(err, s->dir, s->name, "make %s", a->path);
+	if (fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(err, "look at %s", a->path);
+	if (!S_ISDIR(st.st_mode))
+		return 0;
+	if ((st.st_uid != a->dir.uid || st.st_gid != a->dir.gid) &&
+	    fchownat(s->dir, s->name, a->dir.uid, a->dir.gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return path_sys(err, s->dir, s->name, "give %s back to its owner", a->path);
+	if (fchmodat(s->dir, s->name, a->dir.mode, 0) < 0)
+		return path_sys(err, s->dir, s->name, "make %s", a->path);
+	/* PLAN_SYNC covers the file system of the prefix only. */
+	return *a->path == '/' && fsync(s->dir) < 0
+		       ? err_sys(err, "sync the directory of %s", a->path)
+		       : 0;
+}
+
 int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(file_at) struct file_at s = FILE_AT_INIT;
@@ -333,10 +354,8 @@ int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 		return found;
 	if (!a->was)
 		return remove_dir(&s, a->path, err);
-	/* A crash may have come between mkdir and chmod: both are repeated. */
-	if (mkdirat(s.dir, s.name, a->dir.mode) < 0 && errno != EEXIST)
-		return path_sys(err, s.dir, s.name, "make %s", a->path);
-	return fchmodat(s.dir, s.name, a->dir.mode, 0) < 0 ? err_sys(err, "make %s", a->path) : 0;
+	/* A crash may have come in the middle: everything is repeated. */
+	return restore_dir(&s, a, err);
 }
 
 int file_drop(const struct deploy *d, struct plan_action *a, struct err *err)

@@ -1139,6 +1139,27 @@ START_TEST(a_file_may_outlive_the_installation)
 }
 END_TEST
 
+START_TEST(a_directory_that_comes_back_has_its_owner)
+{
+	AUTO(str) char *kept = at("memory/file"), *own = at("memory");
+	struct deploy_file file = { kept, "kept", 4, 0600, true },
+			   gone = { .path = kept, .outlives = true };
+	struct deploy_step step = { .ops = &restart, .name = "restart" };
+	struct deploy_change c = { .files = &file, .nfiles = 1 },
+			     fails = { .files = &gone, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct stat st;
+
+	OK(open_as(DEPLOY_CHANGE, kinds, &d, &err));
+	OK(lay_down(d, "1", &c, &err));
+	ck_assert(chown(own, 7, 8) == 0 && chmod(own, 02750) == 0);
+	FAILS(deploy_uninstall(d, &fails, &err), E_FAILED);
+	ck_assert(has_text("memory/file", "kept"));
+	ck_assert(stat(own, &st) == 0 && st.st_uid == 7 && st.st_gid == 8);
+	ck_assert_uint_eq(st.st_mode & 07777, 02750);
+}
+END_TEST
+
 START_TEST(a_newer_install_json_is_left_alone)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -1214,6 +1235,7 @@ int main(void)
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_loop_test(tc, a_file_may_outlive_the_installation, 0, 2);
+	tcase_add_test(tc, a_directory_that_comes_back_has_its_owner);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
 	tcase_add_test(tc, a_link_that_cannot_be_read_is_an_error);
