@@ -53,17 +53,24 @@ bool prefix_has(const struct deploy *d, const char *path)
 int prefix_list(const struct deploy *d, const char *path, char ***names, struct err *err)
 {
 	struct err why = ERR_INIT;
+	AUTO(fd)
 	int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY | O_DIRECTORY, 0, &why);
 	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
 
 	if (!dir && fd < 0 && why.sys == ENOENT)
 		return 0;
 	if (!dir)
-		return err_set(err, E_IO, "list %s: %s", path, why.msg);
-	for (struct dirent *e; (e = readdir(dir));) {
+		return fd < 0 ? err_set(err, E_IO, "list %s: %s", path, why.msg)
+			      : err_sys(err, "list %s", path);
+	(void)STEAL(fd, -1);
+	while (errno = 0, (e = readdir(dir)) != NULL) {
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
 			strv_push(names, e->d_name);
 	}
+	/* What a list lacks by mistake, recover would forget and gc remove. */
+	if (errno)
+		return err_sys(err, "list %s", path);
 	if (*names)
 		qsort(*names, strv_len(*names), sizeof(**names), str_order);
 	return 0;

@@ -152,19 +152,20 @@ static int read_entry(const struct reading *r, int dir, const char *name, const 
 static int read_dir(const struct reading *r, int fd, const char *path, struct err *err)
 {
 	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
 
 	if (!dir)
 		return err->code ? -1 : err_sys(err, "list %s", path);
 	if (strlen(path) > PATH_BYTES)
 		return err_set(err, E_LIMIT, "%s is too long; move it away", path);
-	for (struct dirent *e; (e = readdir(dir));) {
+	while (errno = 0, (e = readdir(dir)) != NULL) {
 		AUTO(str) char *below = *path ? path_join(path, e->d_name) : xstrdup(e->d_name);
 
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
 		    read_entry(r, dirfd(dir), e->d_name, below, err) < 0)
 			return -1;
 	}
-	return 0;
+	return errno ? err_sys(err, "list %s", path) : 0;
 }
 
 /* Returns the version of a generation's id VERSION-DIGEST, heap; NULL if id is malformed. */

@@ -18,6 +18,8 @@
 #include "tests/crash/release.h"
 
 #include <check.h>
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -1057,6 +1059,54 @@ START_TEST(a_lost_state_is_rebuilt)
 }
 END_TEST
 
+static unsigned fails_in; /* at this call of readdir() from now; 0: at none */
+
+struct dirent *readdir(DIR *d)
+{
+	static struct dirent *(*next)(DIR *);
+
+	if (!next)
+		*(void **)&next = dlsym(RTLD_NEXT, "readdir");
+	if (!fails_in || --fails_in > 0)
+		return next(d);
+	errno = EIO;
+	return NULL;
+}
+
+/* A layout without some of its files would let gc remove them. */
+START_TEST(a_directory_that_cannot_be_read_is_not_empty)
+{
+	AUTO(layout) struct layout one = LAYOUT_INIT;
+	AUTO(strv) char **names = NULL;
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err none = ERR_INIT;
+	bool failed = true;
+
+	release_make("1", &one, &none);
+	AUTO(str) char *json = str_fmt("kata/state/generations/%s.json", one.id);
+	AUTO(str) char *whole = at(json);
+	install("1");
+	OK(open_as(DEPLOY_LOOK, NULL, &d, &err));
+	fails_in = 3;
+	FAILS(prefix_list(d, "store/sha256", &names, &err), E_IO);
+	for (unsigned n = 1; failed; n++) {
+		AUTO(layout) struct layout l = LAYOUT_INIT;
+
+		(void)unlink(whole);
+		fails_in = n;
+		(void)!recover_at(prefix, NULL, &none);
+		failed = fails_in == 0;
+		fails_in = 0;
+		err_clear(&none);
+		if (there(json)) {
+			OK(layout_load(d, one.id, &l, &err));
+			ck_assert_uint_eq(l.entries.n, one.entries.n);
+		}
+	}
+	ck_assert(there(json));
+}
+END_TEST
+
 /* In the middle of an upgrade that has made all its files. */
 START_TEST(a_damaged_journal_is_set_aside)
 {
@@ -1231,6 +1281,7 @@ int main(void)
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
+	tcase_add_test(tc, a_directory_that_cannot_be_read_is_not_empty);
 	tcase_add_test(tc, a_damaged_journal_is_set_aside);
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
