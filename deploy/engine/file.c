@@ -254,6 +254,29 @@ int file_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 	return write_file(&s, &bytes, &how, err);
 }
 
+/* Reads the old contents; returns the open copy. E_INVALID: it is not what the journal says, so that
+ * recover gives up this undo instead of failing for ever. */
+static int read_kept(const struct deploy *d, const struct plan_action *a, struct buf *to,
+		     struct err *err)
+{
+	AUTO(str) char *path = str_fmt("state/kept/%s", a->file.kept);
+	AUTO(fd) int fd = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
+	char hex[65];
+
+	if (fd < 0 && err->code == E_NOT_FOUND) {
+		err_clear(err);
+		return err_set(err, E_INVALID, "%s, the old contents of %s, is missing", path,
+			       a->path);
+	}
+	if (fd < 0 || file_read_fd(fd, path, FILE_MAX, to, err) < 0)
+		return -1;
+	sha256_hex(buf_cstr(to), to->len, hex);
+	if (!str_eq(hex, a->was))
+		return err_set(err, E_INVALID, "%s, the old contents of %s, is damaged", path,
+			       a->path);
+	return STEAL(fd, -1);
+}
+
 int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
@@ -277,9 +300,8 @@ int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 	}
 	if (!a->was)
 		return remove_file(&s, a->path, err);
-	AUTO(str) char *path = str_fmt("state/kept/%s", a->file.kept);
-	AUTO(fd) int kept = path_open(d->root, path, PATH_NO_LINKS, O_RDONLY, 0, err);
-	if (kept < 0 || file_read_fd(kept, path, FILE_MAX, &bytes, err) < 0)
+	AUTO(fd) int kept = read_kept(d, a, &bytes, err);
+	if (kept < 0)
 		return -1;
 	struct file_like like = { kept, true };
 	struct file_new how = { NULL, a->file.mode, a->file.uid, a->file.gid, &like };

@@ -384,13 +384,16 @@ static int settle_layouts(struct rebuild *r, struct err *err)
 
 /* Nothing can rebuild a journal: it is set aside with the copies that an undo would have used. They
  * are first: without a journal they are removed. */
-static int set_journal_aside(struct rebuild *r, struct err *err)
+static int set_journal_aside(struct rebuild *r, const struct err *why, struct err *err)
 {
+	AUTO(str)
+	char *what = str_fmt("is damaged (%s): what the interrupted change did outside the prefix "
+			     "may not be undone; its old files are in state/damaged/kept",
+			     why->msg);
+
 	if (deploy_set_aside(r->d, "kept", err) < 0 || deploy_set_aside(r->d, "journal", err) < 0)
 		return -1;
-	report(r, "state/journal",
-	       "is damaged: what the interrupted change did outside the prefix was not undone; its "
-	       "old files are in state/damaged/kept");
+	report(r, "state/journal", what);
 	return 0;
 }
 
@@ -421,7 +424,7 @@ static int run(struct rebuild *r, struct err *err)
 			*err = why;
 			return -1;
 		}
-		if (set_journal_aside(r, err) < 0)
+		if (set_journal_aside(r, &why, err) < 0)
 			return -1;
 		torn = true;
 	}

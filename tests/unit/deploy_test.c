@@ -1107,9 +1107,17 @@ START_TEST(a_directory_that_cannot_be_read_is_not_empty)
 }
 END_TEST
 
-/* In the middle of an upgrade that has made all its files. */
+/* In the middle of an upgrade that has made all its files: its journal, or the old contents of a
+ * file outside the prefix. */
 START_TEST(a_damaged_journal_is_set_aside)
 {
+	static const struct {
+		const char *path, *with;
+	} damaged[] = {
+		{ OLD_NODE "/kata/state/journal", "junk" },
+		{ OLD_NODE "/kata/state/kept/15", "junk" },
+		{ OLD_NODE "/kata/state/kept/15", NULL },
+	};
 	struct spawn tar = { .argv = ARGV("tar", "-C", "/tmp", "-xzpf",
 					  "tests/data/deploy/upgrade-interrupted.tar.gz") };
 	struct deploy_options o = { .prefix = OLD_NODE "/kata", .lock = lock, .kinds = told };
@@ -1118,7 +1126,10 @@ START_TEST(a_damaged_journal_is_set_aside)
 
 	OK(path_remove_tree(OLD_NODE, &err));
 	OK(spawn_run(&tar, NULL, 0, NULL, DEADLINE_NEVER, &err));
-	OK(file_write(AT_FDCWD, OLD_NODE "/kata/state/journal", "junk", &err));
+	if (damaged[_i].with)
+		OK(file_write(AT_FDCWD, damaged[_i].path, damaged[_i].with, &err));
+	else
+		ck_assert_int_eq(unlink(damaged[_i].path), 0);
 	FAILS(deploy_open(&o, DEPLOY_CHANGE, &d, &err), E_INVALID);
 	/* If the copies cannot be set aside, the journal stays, without which they are removed. */
 	if (own_mounts() && mount("none", OLD_NODE "/kata/state/kept", "tmpfs", 0, NULL) == 0) {
@@ -1282,7 +1293,7 @@ int main(void)
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
 	tcase_add_test(tc, a_directory_that_cannot_be_read_is_not_empty);
-	tcase_add_test(tc, a_damaged_journal_is_set_aside);
+	tcase_add_loop_test(tc, a_damaged_journal_is_set_aside, 0, 3);
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_loop_test(tc, a_file_may_outlive_the_installation, 0, 2);
