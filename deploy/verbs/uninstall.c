@@ -229,7 +229,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	bytes = deploy_frees(d, &p);
 	if (o.change.dry_run)
 		return show_plan(d, &reg, &p, bytes, err);
-	if (check_unused(err) < 0 || ask(&reg, true, bytes, err) < 0)
+	/* Again after the question, which may be open for long. */
+	if (check_unused(err) < 0 || ask(&reg, true, bytes, err) < 0 || check_unused(err) < 0)
 		return -1;
 	progress_phase("uninstall");
 	if (deploy_uninstall(d, &reg.change, err) < 0)

@@ -54,6 +54,28 @@ grep -q "process ${running[0]} " "$lab/err" || fail "the error does not name the
 [ -e "$lab/opt/bin/kata-manager" ] || fail "something is gone"
 kill "${running[0]}"
 wait "${running[0]}" 2>/dev/null || true
+
+# A program that is started while the question is open.
+mkfifo "$lab/answer"
+script -qec "$(printf '%q ' "$deploy" uninstall "${place[@]}" --cri none)" /dev/null <"$lab/answer" >"$lab/err" 2>&1 &
+asked=$!
+running+=("$asked")
+exec 3>"$lab/answer"
+until grep -q "y/N" "$lab/err"; do
+	kill -0 "$asked" 2>/dev/null || fail "uninstall did not ask"
+	sleep 0.05
+done
+"$lab/opt/bin/containerd-shim-kata-v2" 600 &
+late=$!
+running+=("$late")
+until grep -q shim-kata "/proc/$late/cmdline"; do sleep 0.05; done
+echo y >&3
+if wait "$asked"; then fail "a program that was started meanwhile was removed"; fi
+exec 3>&-
+grep -q "process $late " "$lab/err" || fail "the error does not name the program that was started meanwhile"
+[ -e "$lab/opt/bin/kata-manager" ] || fail "something is gone"
+kill "$late"
+wait "$late" 2>/dev/null || true
 remove || fail "a reader, or the installer itself, keeps the release"
 [ ! -e "$lab/opt" ] || fail "something is left: $(find "$lab/opt" | head -n 3)"
 echo "  ok    only what runs keeps a release from being removed"
