@@ -91,5 +91,7 @@ int memory_commit(struct deploy *d, const struct cli_place *place, const struct 
 	struct deploy_change c = { 0 };
 
 	memory_add(place, t, &c, &m);
-	return deploy_rollback(d, deploy_installed(d)->current, &c, err);
+	return deploy_rollback(d, deploy_installed(d)->current, &c, err) < 0
+		       ? err_wrap(err, "remember what is trusted")
+		       : 0;
 }

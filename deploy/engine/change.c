@@ -615,10 +615,13 @@ int deploy_rollback(struct deploy *d, const char *to, const struct deploy_change
 {
 	AUTO(layout) struct layout l = LAYOUT_INIT;
 	AUTO(plan) struct plan p = PLAN_INIT;
+	bool stays = str_eq(to, d->in.current);
 
 	if (make_rollback(d, to, c, &p, &l, err) < 0)
 		return -1;
-	return run_plan(d, &p, err) < 0 ? err_wrap(err, "rollback to %s", l.id) : 0;
+	if (run_plan(d, &p, err) == 0)
+		return 0;
+	return stays ? -1 : err_wrap(err, "rollback to %s", l.id);
 }
 
 /* --- uninstall --- */
