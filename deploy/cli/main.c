@@ -14,6 +14,7 @@
 #include "deploy/verbs/verbs.h"
 #include "json/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -117,7 +118,9 @@ int main(int argc, char **argv)
 	progress_print_timings();
 	if (fflush(stdout) != 0 && !err.code) {
 		err_sys(&err, "write the output");
-		complain(argv, &err);
+		/* A reader that is gone has read enough. */
+		if (err.sys != EPIPE)
+			complain(argv, &err);
 	}
 	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -47,8 +46,6 @@ int progress_open(const char *number, struct err *err)
 			"--progress-fd %s is not open; open it in the shell, as in 3>progress",
 			number);
 	p.fd = (int)fd;
-	/* A reader that closes its end must not end this program. */
-	(void)signal(SIGPIPE, SIG_IGN);
 	return 0;
 }
 

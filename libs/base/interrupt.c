@@ -69,6 +69,8 @@ void interrupt_catch(const char *name, const char *text)
 		if (sigaction(signals[i].number, NULL, &now) == 0 && now.sa_handler != SIG_IGN)
 			(void)sigaction(signals[i].number, &act, NULL);
 	}
+	/* What reads our output may end by the same signal. */
+	(void)signal(SIGPIPE, SIG_IGN);
 }
 
 bool interrupt_is_caught(void)

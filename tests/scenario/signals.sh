@@ -73,6 +73,7 @@ declare -A commands=(
 	[kata-manager]="$manager install ${place[*]} ${release[*]} -- ${more[*]}"
 )
 
+output=$lab/says
 # begin PROGRAM ENV-OPTION...: starts an installation in the background, as $pid, and waits until the restart waits.
 begin() {
 	local program=$1
@@ -80,7 +81,7 @@ begin() {
 	rm -f "$lab/waits"
 	# A shell starts background commands with SIGINT ignored.
 	# shellcheck disable=SC2086 # a command line
-	env --default-signal=INT,TERM,HUP "$@" ${commands[$program]} </dev/null >"$lab/says" 2>&1 &
+	env --default-signal=INT,TERM,HUP "$@" ${commands[$program]} </dev/null >"$output" 2>&1 &
 	pid=$!
 	await waits -e "$lab/waits"
 }
@@ -102,10 +103,14 @@ end() {
 nothing_is_left() {
 	grep -q "interrupted by SIG$signal; undone" "$lab/says" || fail "$program, $signal: it does not say what happened"
 	! grep -q 'interrupted by.*interrupted by' "$lab/says" || fail "$program, $signal: it says it twice"
+	all_is_undone
+}
+all_is_undone() {
 	cmp "$lab/config.toml" "$lab/was" >>"$lab/says" 2>&1 || fail "$program, $signal: config.toml is not what it was"
 	[ ! -e "$lab/opt" ] || fail "$program, $signal: something is left: $(find "$lab/opt" | head -n 3)"
 }
 
+mkfifo "$lab/pipe"
 for program in kata-deploy kata-manager; do
 	for signal in TERM INT HUP; do
 		touch "$lab/slow"
@@ -127,6 +132,22 @@ for program in kata-deploy kata-manager; do
 	rm "$lab/slow-undo"
 	end $CANCELLED
 	nothing_is_left
+	# The same where the reader of the output is gone, as tee is after the SIGINT of a terminal.
+	touch "$lab/hangs"
+	cat "$lab/pipe" >"$lab/says" &
+	reader=$! output=$lab/pipe
+	begin "$program"
+	output=$lab/says
+	rm "$lab/waits"
+	kill "$reader"
+	wait "$reader" || true
+	kill -s "$signal" "$pid"
+	await "undoes the restart" -e "$lab/waits"
+	kill -s TERM "$pid"
+	sleep 0.2
+	rm "$lab/slow-undo"
+	end $CANCELLED
+	all_is_undone
 	# What was ignored from the start, as with nohup, is ignored by both programs.
 	signal=HUP
 	touch "$lab/slow"

@@ -546,6 +546,23 @@ START_TEST(a_caught_signal_ends_waits)
 }
 END_TEST
 
+/* A second signal prints, also if nobody reads any more. */
+START_TEST(a_gone_reader_ends_nothing_that_catches_signals)
+{
+	struct err err = ERR_INIT;
+	int ends[2], kept = dup(2);
+
+	ck_assert_int_eq(fd_pipe(ends, &err), 0);
+	ck_assert_int_eq(close(ends[0]), 0);
+	ck_assert_int_eq(dup2(ends[1], 2), 2);
+	interrupt_catch("base_test", "one moment");
+	ck_assert(raise(SIGINT) == 0 && raise(SIGINT) == 0);
+	ck_assert_int_eq(dup2(kept, 2), 2);
+	ck_assert_int_eq(write(ends[1], "x", 1), -1);
+	ck_assert_int_eq(errno, EPIPE);
+}
+END_TEST
+
 /* A signal that comes before the call, and one that comes after it. */
 START_TEST(signals_are_passed_on)
 {
@@ -1041,6 +1058,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
+	tcase_add_test(pure, a_gone_reader_ends_nothing_that_catches_signals);
 	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);
 	tcase_add_test(pure, only_a_program_of_our_group_ignores_what_we_ignore);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
