@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-deploy: the table of verbs; runs the verb and prints its error. */
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/interrupt.h"
 #include "base/log.h"
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
+	fd_fill_standard();
 	file_set_umask();
 	log_init("kata-deploy", "deploy", log_is_journal(2) ? LOG_JOURNAL : LOG_LOGFMT, 2,
 		 LOG_WARN);

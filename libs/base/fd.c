@@ -21,6 +21,16 @@
 
 enum { CONNECT_MS = 10000 };
 
+void fd_fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH | O_DIRECTORY); /* not close-on-exec, as theirs are not */
+	while (fd >= 0 && fd <= 2);
+	fd_close(&fd);
+}
+
 void fd_close(int *fd)
 {
 	int saved = errno;

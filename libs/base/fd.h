@@ -14,6 +14,11 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* For the begin of main(): if standard input, output or error is closed, makes its number a
+ * descriptor that can neither be read nor written. Otherwise the next file that is opened would get
+ * that number, and then what is meant for standard error. */
+void fd_fill_standard(void);
+
 /* Closes *fd if it is open and sets it to -1; errno is kept. For fds held in structs. */
 void fd_close(int *fd);
 

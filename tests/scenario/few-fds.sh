@@ -210,6 +210,11 @@ for limit in ${LIMITS:-8 9 10 12 16 24 32 64}; do
 	attend $limit none "grep -q 'is not there' $lab/err" report --kubeconfig "$lab/kubeconfig" --node n --namespace x \
 		--socket "$lab/none"
 done
+# Without standard streams no file gets their numbers, such as the lock, and with them what is printed.
+fresh none
+"$deploy" install --root "$lab/node" --release "$lab/1" $source --lock "$lab/lock" </dev/null >&- 2>&- || true
+[ -e "$lab/node/opt/kata/bin" ] || fail "install without standard streams"
+[ "$(wc -l <"$lab/lock")" = 1 ] || fail "the lock has what was printed: $(<"$lab/lock")"
 for _ in $(seq 100); do
 	now=$(left | grep -vxF "$before" || true)
 	[ -n "$now" ] || break

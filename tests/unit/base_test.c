@@ -510,6 +510,27 @@ START_TEST(spawn_runs_programs)
 }
 END_TEST
 
+/* Otherwise a file would get what is printed. */
+START_TEST(closed_standard_streams_are_no_files)
+{
+	int kept[3], opened[3], file, wrote;
+
+	for (int n = 0; n < 3; n++)
+		kept[n] = fcntl(n, F_DUPFD_CLOEXEC, 10);
+	for (int n = _i ? 1 : 0; n < 3; n += 2)
+		(void)close(n);
+	fd_fill_standard();
+	fd_fill_standard();
+	file = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	wrote = (int)write(_i ? 1 : 2, "x", 1);
+	for (int n = 0; n < 3; n++)
+		opened[n] = dup2(kept[n], n);
+	ck_assert_int_gt(file, 2);
+	ck_assert_int_eq(wrote, -1);
+	ck_assert(opened[0] == 0 && opened[1] == 1 && opened[2] == 2);
+}
+END_TEST
+
 /* Every kind of wait, with a signal that comes before it or during it. */
 START_TEST(a_caught_signal_ends_waits)
 {
@@ -1058,6 +1079,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
+	tcase_add_loop_test(pure, closed_standard_streams_are_no_files, 0, 2);
 	tcase_add_test(pure, a_gone_reader_ends_nothing_that_catches_signals);
 	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);
 	tcase_add_test(pure, only_a_program_of_our_group_ignores_what_we_ignore);

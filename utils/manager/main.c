@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* kata-manager: a front end of kata-deploy with few options, for a single machine. */
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -141,6 +142,7 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
+	fd_fill_standard();
 	file_set_umask();
 	log_init("kata-manager", "manager", LOG_LOGFMT, 2, LOG_WARN);
 	if (manual_run(&manual, argc, argv, &err) == 0 && fflush(stdout) != 0)
