@@ -22,6 +22,7 @@ fail() {
 begins() {
 	local phase=$1 status=0
 	shift
+	: >"$lab/says" # what it has from the run before is not to be read
 	KATA_DEPLOY_RELEASE=$lab/release "$deploy" node --alone --prefix "$lab/opt" --lock "$lab/lock" \
 		--trust-memory "$lab/memory" --state "$lab/state" --port 0 -- --trust-dir "$lab/none" "$@" 2>"$lab/says" &
 	until grep -q "phase=failed" "$lab/says"; do
