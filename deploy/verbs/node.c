@@ -547,6 +547,8 @@ int verb_node(int argc, char **argv, struct err *err)
 	(void)sigemptyset(&signals);
 	(void)sigaddset(&signals, SIGTERM);
 	(void)sigaddset(&signals, SIGINT);
+	/* Whoever reads the log may end before this program. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	n.loop = loop_new();
 	watch = loop_signals(n.loop, &signals, on_signal, &n);
 	n.timer = loop_timer(n.loop, 0, false, on_timer, &n);

@@ -23,8 +23,7 @@ begins() {
 	local phase=$1 status=0
 	shift
 	: >"$lab/says" # what it has from the run before is not to be read
-	KATA_DEPLOY_RELEASE=$lab/release "$deploy" node --alone --prefix "$lab/opt" --lock "$lab/lock" \
-		--trust-memory "$lab/memory" --state "$lab/state" --port 0 -- --trust-dir "$lab/none" "$@" 2>"$lab/says" &
+	KATA_DEPLOY_RELEASE=$lab/release "$deploy" node "${place[@]}" -- --trust-dir "$lab/none" "$@" 2>"$lab/says" &
 	until grep -q "phase=failed" "$lab/says"; do
 		kill -0 "$!" 2>/dev/null || fail "it ended"
 		sleep 0.05
@@ -36,6 +35,7 @@ begins() {
 	grep -q '"failures":1,' "$lab/state/node.json" || fail "failures: $(<"$lab/state/node.json")"
 }
 
+place=(--alone --prefix "$lab/opt" --lock "$lab/lock" --trust-memory "$lab/memory" --state "$lab/state" --port 0)
 mkdir "$lab/release"
 echo "not a release" >"$lab/release/release.yaml"
 begins starting --cri none
@@ -44,4 +44,17 @@ begins starting --cri containerd
 echo "another, with the same name" >"$lab/release/release.yaml"
 begins starting --cri containerd
 begins failed --cri containerd
+
+# Whoever reads the log ends, as the monitor of a container can: the program goes on, and records the failure.
+rm "$lab/state/node.json"
+mkfifo "$lab/log"
+head -n 1 "$lab/log" >"$lab/says" &
+KATA_DEPLOY_RELEASE=$lab/release "$deploy" node "${place[@]}" -- --trust-dir "$lab/none" --cri none 2>"$lab/log" &
+node=$!
+until grep -q '"failures":1,' "$lab/state/node.json" 2>/dev/null; do
+	kill -0 "$node" 2>/dev/null || fail "it ended with the reader of its log"
+	sleep 0.05
+done
+kill "$node"
+wait "$node" || fail "it ended with the reader of its log: $?"
 echo "  ok    node waits after a failure, unless its release or its options have changed"
