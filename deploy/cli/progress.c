@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -53,9 +54,11 @@ int progress_open(const char *number, struct err *err)
 static void write_line(bool over)
 {
 	AUTO(buf) struct buf line = BUF_INIT(TEXT_MAX);
+	struct pollfd room = { .fd = p.fd, .events = POLLOUT };
 	size_t i = p.now;
 
-	if (p.fd < 0)
+	/* A reader that stands still misses lines; a change must not wait for it. */
+	if (p.fd < 0 || poll(&room, 1, 0) == 0)
 		return;
 	buf_fmt(&line, "{\"phase\": \"%s\", \"ms\": %llu", p.phases[i].name,
 		(unsigned long long)(clock_ms() - p.phases[i].began));

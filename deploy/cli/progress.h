@@ -11,7 +11,7 @@
  * On a terminal one line is redrawn with bytes, rate and time left; otherwise a line is printed
  * every few seconds. --progress-fd N gets one JSON object in a line: {"phase", "ms"} and, if the
  * phase has a size, "done" and "total" in bytes; the last line of a phase has "over": true. --quiet
- * suppresses all but the JSON lines.
+ * suppresses all but the JSON lines. Lines for which the fd has no room are left out.
  */
 
 #include "base/err.h"
