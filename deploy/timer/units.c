@@ -218,6 +218,16 @@ static int write_unit(const struct units *u, const char *kind, struct err *err)
 	return file_replace(AT_FDCWD, path, text, strlen(text), 0644, err) < 0 ? -1 : 1;
 }
 
+/* Otherwise a timer that was reported as enabled, or as disabled, could be the other after a power
+ * failure. */
+static int sync_parent(const char *path, struct err *err)
+{
+	AUTO(str) char *dir = xstrndup(path, (size_t)(path_basename(path) - path));
+	AUTO(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
+}
+
 static int link_timer(const struct units_place *place, bool *changed, struct err *err)
 {
 	AUTO(str) char *dir = below(place, WANTS, err);
@@ -227,7 +237,7 @@ static int link_timer(const struct units_place *place, bool *changed, struct err
 		return -1;
 	if (symlink(ETC "/" TIMER, path) == 0) {
 		*changed = true;
-		return 0;
+		return sync_parent(path, err);
 	}
 	return errno == EEXIST ? 0 : err_sys(err, "link %s", path);
 }
@@ -236,7 +246,7 @@ static int remove_file(const char *path, bool *changed, struct err *err)
 {
 	if (unlink(path) == 0) {
 		*changed = true;
-		return 0;
+		return sync_parent(path, err);
 	}
 	return errno == ENOENT ? 0 : err_sys(err, "remove %s", path);
 }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What a node that upgrades itself records: its last run, and the releases that failed. */
+/* What a node that upgrades itself records: its last run, and the releases that failed. And its
+ * units. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "deploy/timer/past.h"
+#include "deploy/timer/units.h"
 
 #include <check.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char dir[SCRATCH_DIR];
@@ -112,6 +117,37 @@ START_TEST(a_damaged_file_is_an_error)
 }
 END_TEST
 
+/* --- units --- */
+
+static char *synced; /* the last directory, as /proc/self/fd names it */
+
+int fsync(int fd)
+{
+	AUTO(str) char *self = str_fmt("/proc/self/fd/%d", fd);
+	char name[PATH_MAX] = "";
+
+	(void)!readlink(self, name, sizeof(name) - 1);
+	str_set(&synced, name);
+	return (int)syscall(SYS_fsync, fd);
+}
+
+START_TEST(what_enables_the_timer_is_on_disk)
+{
+	struct units u = { .place = { "/opt/kata", dir } };
+	AUTO(str) char *etc = path_join(dir, "etc/systemd/system");
+	AUTO(str) char *wants = path_join(etc, "timers.target.wants");
+	bool changed = false;
+
+	ck_assert_msg(units_enable(&u, &changed, &err) == 0 && changed, "%s", err.msg);
+	ck_assert_str_eq(synced, wants);
+	str_set(&synced, NULL);
+	ck_assert_msg(units_disable(&u.place, &changed, &err) == 0 && changed, "%s", err.msg);
+	ck_assert_str_eq(synced, etc);
+	str_set(&synced, NULL);
+	ck_assert_int_eq(path_remove_below(state, "etc", &err), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("deploy_timer");
@@ -122,6 +158,7 @@ int main(void)
 	tcase_add_test(t, only_the_newest_are_held);
 	tcase_add_loop_test(t, a_damaged_file_is_an_error, 0,
 			    (int)(sizeof(damaged) / sizeof(damaged[0])));
+	tcase_add_test(t, what_enables_the_timer_is_on_disk);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
