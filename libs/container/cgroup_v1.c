@@ -116,6 +116,15 @@ static void memory_settings(const struct oci_resources *r, struct cgroup_setting
 		cgroup_settings_add(s, "memory", "memory.oom_control", "1");
 }
 
+/* Twice, as in version 2. */
+static void burst_setting(const struct oci_resources *r, struct cgroup_settings *s, bool first)
+{
+	if (!r->cpu.burst.set)
+		return;
+	cgroup_settings_add(s, "cpu", "cpu.cfs_burst_us", "%" PRIu64, r->cpu.burst.v);
+	s->v[s->n - 1].optional = first;
+}
+
 static void cpu_settings(const struct oci_resources *r, struct cgroup_settings *s)
 {
 	add_u64(s, "cpu", "cpu.shares", r->cpu.shares);
@@ -123,9 +132,10 @@ static void cpu_settings(const struct oci_resources *r, struct cgroup_settings *
 		add_i64(s, "cpu", "cpu.idle", r->cpu.idle);
 	add_u64(s, "cpu", "cpu.rt_period_us", r->cpu.realtime_period);
 	add_i64(s, "cpu", "cpu.rt_runtime_us", r->cpu.realtime_runtime);
+	burst_setting(r, s, true);
 	add_u64(s, "cpu", "cpu.cfs_period_us", r->cpu.period);
 	add_i64(s, "cpu", "cpu.cfs_quota_us", r->cpu.quota);
-	add_u64(s, "cpu", "cpu.cfs_burst_us", r->cpu.burst);
+	burst_setting(r, s, false);
 	if (!str_empty(r->cpu.cpus))
 		cgroup_settings_add(s, "cpuset", "cpuset.cpus", "%s", r->cpu.cpus);
 	if (!str_empty(r->cpu.mems))

@@ -145,6 +145,16 @@ static uint64_t io_weight(uint64_t weight)
 	return 1 + (weight - 10) * 9999 / 990;
 }
 
+/* The kernel refuses a burst above the quota at any moment. So a lower one is written before a lower
+ * quota, where a higher one fails, and once more after it. */
+static void burst_setting(const struct oci_resources *r, struct cgroup_settings *s, bool first)
+{
+	if (!r->cpu.burst.set)
+		return;
+	cgroup_settings_add(s, "cpu", "cpu.max.burst", "%" PRIu64, r->cpu.burst.v);
+	s->v[s->n - 1].optional = first;
+}
+
 static void cpu_settings(const struct oci_resources *r, struct cgroup_settings *s)
 {
 	uint64_t period = r->cpu.period.set && r->cpu.period.v ? r->cpu.period.v : 100000;
@@ -154,13 +164,13 @@ static void cpu_settings(const struct oci_resources *r, struct cgroup_settings *
 				    weight_of_shares(r->cpu.shares.v));
 	if (r->cpu.idle.set)
 		cgroup_settings_add(s, "cpu", "cpu.idle", "%" PRId64, r->cpu.idle.v);
+	burst_setting(r, s, true);
 	if (r->cpu.quota.set && r->cpu.quota.v > 0)
 		cgroup_settings_add(s, "cpu", "cpu.max", "%" PRId64 " %" PRIu64, r->cpu.quota.v,
 				    period);
 	else if ((r->cpu.quota.set && r->cpu.quota.v < 0) || r->cpu.period.v)
 		cgroup_settings_add(s, "cpu", "cpu.max", "max %" PRIu64, period);
-	if (r->cpu.burst.set)
-		cgroup_settings_add(s, "cpu", "cpu.max.burst", "%" PRIu64, r->cpu.burst.v);
+	burst_setting(r, s, false);
 	if (!str_empty(r->cpu.cpus))
 		cgroup_settings_add(s, "cpuset", "cpuset.cpus", "%s", r->cpu.cpus);
 	if (!str_empty(r->cpu.mems))
@@ -237,6 +247,25 @@ int cgroup_v2_settings(const struct oci_resources *r, struct cgroup_settings *s,
 	return unified_settings(r, s, err);
 }
 
+/* Version 1 refuses a limit below the usage itself. Here the kernel would kill processes. */
+static int check_usage(const struct cgroup *g, const struct oci_resources *r, struct err *err)
+{
+	const struct oci_i64 *limits[] = { &r->memory.limit, &r->memory.swap };
+	uint64_t used;
+
+	if (!r->memory.check_before_update)
+		return 0;
+	used = cgroup_number(g, "memory", "memory.current");
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		if (limits[i]->set && limits[i]->v > 0 && (uint64_t)limits[i]->v <= used)
+			return err_set(err, E_STATE,
+				       "a memory limit of %" PRId64 " bytes, and %" PRIu64
+				       " are in use",
+				       limits[i]->v, used);
+	}
+	return 0;
+}
+
 static int v2_apply(struct cgroup *g, const struct oci_resources *r, struct err *err)
 {
 	AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
@@ -244,7 +273,8 @@ static int v2_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	size_t n;
 	int program;
 
-	if (cgroup_v2_settings(r, &s, err) < 0 || cgroup_write(g, &s, err) < 0)
+	if (check_usage(g, r, err) < 0 || cgroup_v2_settings(r, &s, err) < 0 ||
+	    cgroup_write(g, &s, err) < 0)
 		return -1;
 	rules = cgroup_device_rules(r, &n);
 	if (!n)

@@ -61,6 +61,9 @@ static const struct {
 	{ "{\"cpu\":{\"shares\":1024,\"quota\":50000,\"period\":100000,\"cpus\":\"0-1\"}}",
 	  "cpu.shares=1024\ncpu.cfs_period_us=100000\ncpu.cfs_quota_us=50000\ncpuset.cpus=0-1\n",
 	  "cpu.weight=39\ncpu.max=50000 100000\ncpuset.cpus=0-1\n" },
+	{ "{\"cpu\":{\"quota\":50000,\"burst\":0}}",
+	  "cpu.cfs_burst_us=0\ncpu.cfs_quota_us=50000\ncpu.cfs_burst_us=0\n",
+	  "cpu.max.burst=0\ncpu.max=50000 100000\ncpu.max.burst=0\n" },
 	{ "{\"cpu\":{\"shares\":2,\"quota\":-1}}", "cpu.shares=2\ncpu.cfs_quota_us=-1\n",
 	  "cpu.weight=1\ncpu.max=max 100000\n" },
 	{ "{\"cpu\":{\"shares\":262144}}", "cpu.shares=262144\n", "cpu.weight=10000\n" },
@@ -383,6 +386,33 @@ START_TEST(tasks_are_reserved_at_the_top)
 }
 END_TEST
 
+START_TEST(a_limit_below_the_usage_is_refused_on_request)
+{
+	static const struct {
+		const char *memory;
+		bool good;
+	} limits[] = { { "\"limit\":4096", true },
+		       { "\"limit\":4096,\"checkBeforeUpdate\":true", false },
+		       { "\"limit\":4097,\"checkBeforeUpdate\":true", true },
+		       { "\"limit\":-1,\"checkBeforeUpdate\":true", true } };
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
+
+	put("memory.current", "4096\n");
+	put("memory.swap.max", "");
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		AUTO(str) char *json = str_fmt("{\"memory\":{%s}}", limits[i].memory);
+		AUTO(oci_resources) struct oci_resources *r = resources(json);
+		struct err err = ERR_INIT;
+
+		put("memory.max", "-");
+		ck_assert_int_eq(g->ops->apply(g, r, &err), limits[i].good ? 0 : -1);
+		ck_assert_int_eq(err.code, limits[i].good ? E_OK : E_STATE);
+		if (!limits[i].good)
+			expect_file("memory.max", "-");
+	}
+}
+END_TEST
+
 START_TEST(unified_counters)
 {
 	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
@@ -574,6 +604,7 @@ int main(void)
 	tcase_add_checked_fixture(fake, setup, teardown);
 	tcase_add_test(fake, a_unified_group_is_made_and_limited);
 	tcase_add_test(fake, tasks_are_reserved_at_the_top);
+	tcase_add_test(fake, a_limit_below_the_usage_is_refused_on_request);
 	tcase_add_test(fake, unified_counters);
 	tcase_add_test(fake, a_unified_group_is_frozen);
 	tcase_add_test(fake, deep_groups_are_removed);

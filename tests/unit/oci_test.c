@@ -9,10 +9,12 @@
 #include "base/str.h"
 #include "oci/message.h"
 #include "oci/spec.h"
+#include "oci/table.h"
 #include "json/json.h"
 
 #include <check.h>
 #include <fcntl.h>
+#include <strings.h>
 
 static struct oci_spec *full(void)
 {
@@ -40,7 +42,7 @@ START_TEST(members_are_read)
 	ck_assert(!s->linux_.resources->memory.kernel.set);
 	ck_assert(!s->linux_.resources->devices[0].major.set);
 	ck_assert_uint_eq(s->linux_.resources->block_io.read_bps.v[0].rate, 1000);
-	ck_assert_str_eq(s->linux_.seccomp->syscalls[0].args[0].op, "SCMP_CMP_MASKED_EQ");
+	ck_assert_str_eq(s->linux_.seccomp->syscalls[1].args[0].op, "SCMP_CMP_MASKED_EQ");
 	ck_assert_str_eq(oci_annotation(s, "k"), "v");
 	ck_assert_ptr_null(oci_annotation(s, "x"));
 }
@@ -254,6 +256,33 @@ START_TEST(documents_have_16_mib)
 }
 END_TEST
 
+/* A member without a field of the same name would be lost silently between runtime and agent. */
+static void check_fields(const struct oci_type *type, const ProtobufCMessageDescriptor *message)
+{
+	for (const struct oci_field *f = type->fields; f->kind != OCI_END; f++) {
+		const ProtobufCFieldDescriptor *found = NULL;
+
+		for (unsigned i = 0; i < message->n_fields; i++) {
+			if (strcasecmp(message->fields[i].name,
+				       f->message ? f->message : f->name) == 0)
+				found = &message->fields[i];
+		}
+		if (str_eq(f->name, "useHierarchy")) /* each kernel that we support does */
+			continue;
+		ck_assert_msg(found != NULL, "%s has no field for %s", message->name, f->name);
+		if (f->type)
+			check_fields(f->type, found->descriptor);
+	}
+}
+
+START_TEST(every_member_has_a_field)
+{
+	check_fields(&oci_spec_type, &grpc__spec__descriptor);
+	check_fields(&oci_process_type, &grpc__process__descriptor);
+	check_fields(&oci_resources_type, &grpc__linux_resources__descriptor);
+}
+END_TEST
+
 /* The message is packed and unpacked in between, as on a connection. */
 START_TEST(messages_carry_everything)
 {
@@ -427,6 +456,7 @@ int main(void)
 	tcase_add_test(tc, documents_have_16_mib);
 	tcase_add_loop_test(tc, any_number_of_a_device_rule_is_not_0, 0, (int)ARRAY_LEN(rules));
 	tcase_add_loop_test(tc, a_umask_of_0_is_not_absent, 0, (int)ARRAY_LEN(users));
+	tcase_add_test(tc, every_member_has_a_field);
 	tcase_add_test(tc, messages_carry_everything);
 	tcase_add_loop_test(tc, errors_name_the_member, 0, (int)ARRAY_LEN(bad));
 	tcase_add_loop_test(tc, bad_json_is_refused, 0, (int)ARRAY_LEN(not_json));
