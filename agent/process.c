@@ -144,6 +144,14 @@ void process_settle(struct process *p)
 		p->owner->over(p);
 }
 
+bool process_discard(struct process *p)
+{
+	if (!*p->exec_id || !p->exited)
+		return false;
+	p->owner->over(p);
+	return true;
+}
+
 bool process_wait(struct process *p, struct process_waiter *w)
 {
 	if (!p->exited) {

@@ -33,8 +33,8 @@ struct process_owner {
 	unsigned pipe_size; /* 0: the kernel's */
 	/* loop, with the lock held: the process has exited and was reaped. */
 	void (*reaped)(struct process *p);
-	/* loop: an exec has exited, somebody has waited for it, and its output was read to the end.
-	 * The function removes it from the list and frees it. */
+	/* loop: an exec has exited, somebody has waited for it, and its output was read to the end,
+	 * or it is discarded. The function removes it from the list and frees it. */
 	void (*over)(struct process *p);
 };
 
@@ -74,6 +74,10 @@ void process_watch(struct process *p);
 /* loop: calls owner->over if the process is over, which frees it. An event must not use the process
  * after this call. */
 void process_settle(struct process *p);
+
+/* loop: frees an exec that has exited, although others may hold its output open: they get SIGPIPE.
+ * False, and nothing is done, for any other process. */
+bool process_discard(struct process *p);
 
 /* loop: reports the end to w at once and returns false; if the process still runs, returns true and
  * reports the end when it comes. An event must not use the process after this call. */

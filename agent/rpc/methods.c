@@ -30,6 +30,7 @@ const struct ttrpc_method agent_methods[] = {
 	{ "SignalProcess", TTRPC_FLOW, &grpc__signal_process_request__descriptor,
 	  on_signal_process },
 	{ "WaitProcess", TTRPC_EVENT, &grpc__wait_process_request__descriptor, on_wait_process },
+	{ "RemoveExec", TTRPC_EVENT, &grpc__remove_exec_request__descriptor, on_remove_exec },
 	{ "UpdateContainer", TTRPC_FLOW, &grpc__update_container_request__descriptor,
 	  on_update_container },
 	{ "StatsContainer", TTRPC_FLOW, &grpc__stats_container_request__descriptor,

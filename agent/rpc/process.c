@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* ExecProcess, WaitProcess and SignalProcess. */
+/* ExecProcess, WaitProcess, SignalProcess and RemoveExec. */
 
 #include "agent/rpc/rpc.h"
 
@@ -108,4 +108,25 @@ void on_signal_process(struct ttrpc_call *call, const void *request, void *arg)
 	if (e)
 		entry_put(e);
 	answer(call, result, &err);
+}
+
+/* --- remove --- */
+
+static int remove_exec(struct sandbox *s, const Grpc__RemoveExecRequest *r, struct err *err)
+{
+	struct process *p = process_find(&s->containers, r->container_id, r->exec_id, err);
+
+	if (!p)
+		return -1;
+	return process_discard(p)
+		       ? 0
+		       : err_set(err, E_STATE, "process '%.128s' is no exec that has ended",
+				 r->exec_id);
+}
+
+void on_remove_exec(struct ttrpc_call *call, const void *request, void *arg)
+{
+	struct err err = ERR_INIT;
+
+	answer(call, remove_exec(arg, request, &err), &err);
 }

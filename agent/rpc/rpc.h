@@ -40,6 +40,7 @@ void on_start_container(struct ttrpc_call *call, const void *request, void *arg)
 void on_remove_container(struct ttrpc_call *call, const void *request, void *arg);
 void on_exec_process(struct ttrpc_call *call, const void *request, void *arg);
 void on_signal_process(struct ttrpc_call *call, const void *request, void *arg);
+void on_remove_exec(struct ttrpc_call *call, const void *request, void *arg);
 void on_wait_process(struct ttrpc_call *call, const void *request, void *arg);
 void on_update_container(struct ttrpc_call *call, const void *request, void *arg);
 void on_stats_container(struct ttrpc_call *call, const void *request, void *arg);

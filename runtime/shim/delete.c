@@ -4,14 +4,16 @@
 
 #include "shim/shim.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "hook/hook.h"
+#include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
 
 #include <stdlib.h>
 
-enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500 };
+enum { DRAIN_MS = 10000, OTHERS_MS = 1000, EXEC_DRAIN_MS = 500, REMOVE_MS = 2000 };
 
 /* What the answer has of the deleted process. */
 struct end {
@@ -160,6 +162,27 @@ static void delete_container(struct container *c, const struct end *end)
 	publish_delete(c, end);
 }
 
+/* Nobody reads its output any more, which its descendants hold open: without this the agent would
+ * keep it, and its id, until the container is removed. Upstream's agent does not serve this. */
+static void remove_from_guest(struct process *p)
+{
+	Grpc__RemoveExecRequest request = GRPC__REMOVE_EXEC_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	request.container_id = p->container->id;
+	request.exec_id = p->exec_id;
+	if (task_ask_agent(p->shim, "RemoveExec", &request, deadline_in(REMOVE_MS), &err) < 0)
+		log_err(LOG_DEBUG, &err, "the guest did not remove the exec");
+}
+
+/* What the exec wrote has arrived by now, but descendants may hold its pipes open. */
+static void delete_exec(struct process *p)
+{
+	if (!io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS)))
+		remove_from_guest(p);
+	process_drop(p);
+}
+
 /* Called after the answer: a Shutdown that came meanwhile takes effect here. */
 static void deleted(struct container *c)
 {
@@ -186,10 +209,7 @@ void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 		return;
 	}
 	if (*p->exec_id) {
-		/* What the exec wrote has arrived by now, but descendants may hold its pipes
-		 * open. */
-		io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS));
-		process_drop(p);
+		delete_exec(p);
 	} else {
 		delete_container(p->container, &end);
 	}

@@ -210,6 +210,36 @@ START_TEST(an_exec_is_a_process_of_the_container)
 }
 END_TEST
 
+/* The background process holds the pipes open and has written, so no end of the output comes. */
+START_TEST(an_exec_is_removed_before_its_output_ends)
+{
+	Grpc__RemoveExecRequest remove = GRPC__REMOVE_EXEC_REQUEST__INIT;
+	AUTO(str) char *out = NULL;
+
+	lab_run("r", "sleep 100", false);
+	remove.container_id = (char *)"r";
+	remove.exec_id = (char *)"e1";
+	lab_must_fail("RemoveExec", &remove, E_NOT_FOUND);
+	lab_exec("r", "e1", "read x", false);
+	lab_must_fail("RemoveExec", &remove, E_STATE); /* it runs */
+	lab_close_stdin("r", "e1");
+	ck_assert_int_eq(lab_wait("r", "e1"), 1);
+	(void)lab_must("RemoveExec", &remove, NULL);
+	lab_exec("r", "e1",
+		 "trap '' PIPE; (while echo more; do sleep 0.05; done; echo >/gone) & exit 5",
+		 false);
+	ck_assert_int_eq(lab_wait("r", "e1"), 5);
+	(void)lab_must("RemoveExec", &remove, NULL);
+	lab_exec("r", "e1", "until test -e /gone; do sleep 0.05; done; echo new", false);
+	out = lab_read("ReadStdout", "r", "e1");
+	ck_assert_str_eq(out, "new\n");
+	ck_assert_int_eq(lab_wait("r", "e1"), 0);
+	remove.exec_id = (char *)"r";
+	lab_must_fail("RemoveExec", &remove, E_STATE); /* the first process */
+	lab_remove("r");
+}
+END_TEST
+
 START_TEST(a_terminal_has_one_stream_and_a_size)
 {
 	Grpc__TtyWinResizeRequest size = GRPC__TTY_WIN_RESIZE_REQUEST__INIT;
@@ -515,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, output_written_before_the_end_is_not_lost);
 	tcase_add_test(tc, a_background_writer_does_not_delay_the_exit);
 	tcase_add_test(tc, an_exec_is_a_process_of_the_container);
+	tcase_add_test(tc, an_exec_is_removed_before_its_output_ends);
 	tcase_add_test(tc, a_terminal_has_one_stream_and_a_size);
 	tcase_add_test(tc, a_paused_container_stands_still);
 	tcase_add_test(tc, containers_share_ipc_uts_and_pid_on_request);

@@ -358,6 +358,24 @@ static bool serve_pod(uint32_t stream, const char *method)
 	return true;
 }
 
+/* --- script "lingering": a signal ends one process, whose output others hold open --- */
+
+static bool serve_lingering(uint32_t stream, const char *method)
+{
+	if (!str_eq(method, "SignalProcess"))
+		return false;
+	reply_empty(stream);
+	for (size_t i = n_held; i-- > 0;) {
+		struct held h = held[i];
+
+		if (!str_eq(h.process, process) || !str_eq(h.method, "WaitProcess"))
+			continue;
+		memmove(&held[i], &held[i + 1], (--n_held - i) * sizeof(held[0]));
+		answer_end(h.stream, h.method);
+	}
+	return true;
+}
+
 static void end_process(void)
 {
 	ended = true;
@@ -410,6 +428,8 @@ static void serve(uint32_t stream, const char *method)
 	if (plays("silent-after-start") && running)
 		return;
 	if (plays("pod") && serve_pod(stream, method))
+		return;
+	if (plays("lingering") && serve_lingering(stream, method))
 		return;
 	if (str_eq(method, "Check")) {
 		if (plays("fs-follows")) {

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How an exec ends with its container. The guest never reports the end of the exec: with the script
+ * Execs, and how one ends with its container. The guest never reports the end of the exec: with the script
  * "pod" only a process that is signalled ends. Whoever waits for the exec gets an exit status from
  * the shim alone.
  */
 
 #include "tests/unit/shim_lab.h"
 
+#include "base/fd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,13 +50,19 @@ static void start_exec(const char *container)
 	shim_must(ask("Start", container, EXEC), "Start of the exec");
 }
 
-static struct answer kill_process(const char *container)
+static struct answer kill_exec(const char *container, const char *exec)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
 
 	wire_text(&payload, 1, container);
+	wire_text(&payload, 2, exec);
 	wire_number(&payload, 3, 9);
 	return shim_ask("Kill", &payload, 0);
+}
+
+static struct answer kill_process(const char *container)
+{
+	return kill_exec(container, "");
 }
 
 /* Calls Wait and returns the connection on which the answer will come. The State that follows it on
@@ -167,8 +176,49 @@ START_TEST(an_exec_is_deleted_while_its_container_ends)
 }
 END_TEST
 
+/* --- an exec whose descendants hold its output open --- */
+
+static size_t count_requests(const char *method)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	size_t n = 0;
+
+	ck_assert_int_eq(file_read(AT_FDCWD, VM_LOG, log.max, &log, &err), 0);
+	for (size_t i = 0; i + strlen(method) <= log.len; i++)
+		n += memcmp(log.data + i, method, strlen(method)) == 0;
+	return n;
+}
+
+START_TEST(an_exec_that_leaves_its_output_open_is_removed)
+{
+	shim_start_container("lingering");
+	start_exec("c");
+	shim_must(kill_exec("c", EXEC), "Kill");
+	shim_must(ask("Wait", "c", EXEC), "Wait");
+	shim_must(ask("Delete", "c", EXEC), "Delete");
+	ck_assert_uint_eq(count_requests("RemoveExec"), 1);
+	shim_kill_and_finish();
+}
+END_TEST
+
+/* Then the agent has forgotten the exec already. */
+START_TEST(an_exec_whose_output_has_ended_is_not_removed)
+{
+	shim_start_container("pod");
+	start_exec("c");
+	shim_must(kill_exec("c", EXEC), "Kill");
+	shim_must(ask("Wait", "c", EXEC), "Wait");
+	shim_must(ask("Delete", "c", EXEC), "Delete");
+	ck_assert_uint_eq(count_requests("RemoveExec"), 0);
+	shim_kill_and_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+	tcase_add_test(t, an_exec_that_leaves_its_output_open_is_removed);
+	tcase_add_test(t, an_exec_whose_output_has_ended_is_not_removed);
 	tcase_add_test(t, an_exec_is_killed_with_its_container);
 	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
 	tcase_add_loop_test(t, an_exec_is_deleted_while_its_container_ends, 0, 4);

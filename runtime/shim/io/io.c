@@ -76,6 +76,7 @@ void io_close_stdin(struct io *io)
 struct stop_request {
 	struct io *io;
 	struct child logger;
+	bool ended;
 };
 
 static void stop_on_loop(void *arg)
@@ -85,6 +86,7 @@ static void stop_on_loop(void *arg)
 
 	io->stopped = true;
 	r->logger = io->logger;
+	r->ended = io->out.ended && io->err.ended;
 	output_finish(&io->out);
 	output_finish(&io->err);
 	input_close(&io->in);
@@ -110,18 +112,19 @@ static void finish_on_loop(void *arg)
 	}
 }
 
-void io_finish(struct io *io, struct deadline deadline)
+bool io_finish(struct io *io, struct deadline deadline)
 {
 	struct stop_request r = { .io = io };
 	struct err ignored = ERR_INIT;
 	int code;
 
 	if (!io)
-		return;
+		return true;
 	loop_call(io->loop, finish_on_loop, io);
 	await_done(io, deadline);
 	loop_call(io->loop, stop_on_loop, &r);
 	/* The pipes are closed, so the logging program exits; if not, it is killed. */
 	if (r.logger.pid > 0 && spawn_wait(&r.logger, deadline_in(LOGGER_MS), &code, &ignored) < 0)
 		spawn_kill(&r.logger);
+	return r.ended;
 }

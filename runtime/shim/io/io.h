@@ -42,6 +42,6 @@ void io_start(struct io *io);       /* loop */
 void io_close_stdin(struct io *io); /* loop: delivers what was written, then end of file */
 /* Loop: the agent is gone; output already received is still delivered. NULL is accepted. */
 void io_detach(struct io *io);
-/* Waits until all output was delivered or the deadline passes, then frees io. Not on the loop; NULL
- * is accepted. */
-void io_finish(struct io *io, struct deadline deadline);
+/* Waits until all output was delivered or the deadline passes, then frees io. False if the output
+ * has not ended: other processes may still write to it. Not on the loop; NULL is accepted. */
+bool io_finish(struct io *io, struct deadline deadline);
