@@ -75,7 +75,7 @@ struct process {
 	bool terminal;
 	char *in, *out, *err;     /* URIs */
 	struct oci_process *spec; /* an exec's */
-	uint32_t rows, columns;   /* terminal size requested before the start */
+	uint32_t rows, columns;   /* terminal size that was asked for last */
 	struct io *io;
 	struct watch *overdue; /* loop: timer since SIGKILL, until it must have ended */
 	struct watch *again;   /* loop: timer to end its sandbox later, for want of a thread */
@@ -208,6 +208,9 @@ void process_watch(struct process *p);
 /* Posts to the loop: if a process that was sent SIGKILL has not ended after request_timeout, it is
  * reported as killed. Such a process is blocked in the guest's kernel. */
 void process_expect_end(struct process *p);
+/* From the flow that has started an exec: sends the size of the terminal that was asked for during
+ * the start. */
+void process_catch_up_size(struct process *p, struct deadline deadline);
 /* Posts to the loop, after a start: lets the streams run and, of an exec, watches for the end. */
 void process_follow(struct process *p);
 

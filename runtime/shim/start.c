@@ -127,7 +127,9 @@ void task_start(struct ttrpc_call *call, const void *request, void *arg)
 	} else {
 		if (now_running(p)) {
 			process_follow(p);
-			if (!*p->exec_id)
+			if (*p->exec_id)
+				process_catch_up_size(p, task_deadline(s, call));
+			else
 				poststart_hooks(p->container);
 		}
 		reply.pid = (uint32_t)container_pid(p->container);

@@ -30,6 +30,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { SLOW_START_MS = 1000 };
+
 struct held {
 	uint32_t stream;
 	char method[32];
@@ -300,6 +302,8 @@ static void started(uint32_t stream)
 		refuse(stream, 2, "exec /no/such: no such file or directory");
 		return;
 	}
+	if (plays("slow-start"))
+		(void)poll(NULL, 0, SLOW_START_MS);
 	reply_empty(stream);
 	running = true;
 	if (plays("flood-console"))
@@ -443,7 +447,8 @@ static void serve(uint32_t stream, const char *method)
 			reply_empty(stream);
 	} else if (str_eq(method, "GetGuestDetails") && !plays("no-file-pages")) {
 		reply_field(stream, 10001, true);
-	} else if (str_eq(method, "StartContainer")) {
+	} else if (str_eq(method, "StartContainer") ||
+		   (plays("slow-start") && str_eq(method, "ExecProcess"))) {
 		started(stream);
 	} else if (str_eq(method, "SignalProcess")) {
 		if (plays("no-signal"))

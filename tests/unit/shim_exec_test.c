@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Execs, and how one ends with its container. The guest never reports the end of the exec: with the script
- * "pod" only a process that is signalled ends. Whoever waits for the exec gets an exit status from
- * the shim alone.
+ * Execs: how one ends with its container, and terminals. The guest never reports the end of the
+ * exec: with the script "pod" only a process that is signalled ends. Whoever waits for the exec gets
+ * an exit status from the shim alone.
  */
 
 #include "tests/unit/shim_lab.h"
@@ -215,10 +215,86 @@ START_TEST(an_exec_whose_output_has_ended_is_not_removed)
 }
 END_TEST
 
+/* --- a terminal that is resized while its process is being started --- */
+
+static void resize(const char *exec, unsigned rows, unsigned columns)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, exec);
+	wire_number(&payload, 3, columns);
+	wire_number(&payload, 4, rows);
+	shim_must(shim_ask("ResizePty", &payload, 0), "ResizePty");
+}
+
+static void check_size(unsigned rows, unsigned columns)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	struct err err = ERR_INIT;
+	struct wire_value v;
+
+	shim_await_request("TtyWinResize");
+	ck_assert_int_eq(file_read(AT_FDCWD, VM_LOG, log.max, &log, &err), 0);
+	v = shim_recorded(&log, "grpc.AgentService", "TtyWinResize");
+	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(3)), rows);
+	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(4)), columns);
+}
+
+static void create_with_terminal(void)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_number(&payload, 4, 1);
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+}
+
+START_TEST(the_first_terminal_is_resized_during_its_start)
+{
+	AUTO(fd) int start = -1;
+
+	shim_start("slow-start", SHARE_9P);
+	create_with_terminal();
+	start = shim_connect();
+	ask_on(start, "Start", "c", "");
+	shim_await_request("StartContainer");
+	resize("", 50, 132);
+	check_size(50, 132);
+	shim_must(shim_answer_on(start, "Start"), "Start");
+	shim_kill_and_finish();
+}
+END_TEST
+
+START_TEST(the_terminal_of_an_exec_is_resized_during_its_start)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+	AUTO(fd) int start = -1;
+
+	shim_start_container("slow-start");
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, EXEC);
+	wire_number(&payload, 3, 1);
+	shim_add_any(&payload, 7,
+		     "{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}");
+	shim_must(shim_ask("Exec", &payload, 0), "Exec");
+	start = shim_connect();
+	ask_on(start, "Start", "c", EXEC);
+	shim_await_request("ExecProcess");
+	resize(EXEC, 50, 132);
+	check_size(50, 132);
+	shim_must(shim_answer_on(start, "Start"), "Start of the exec");
+	shim_kill_and_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, an_exec_that_leaves_its_output_open_is_removed);
 	tcase_add_test(t, an_exec_whose_output_has_ended_is_not_removed);
+	tcase_add_test(t, the_first_terminal_is_resized_during_its_start);
+	tcase_add_test(t, the_terminal_of_an_exec_is_resized_during_its_start);
 	tcase_add_test(t, an_exec_is_killed_with_its_container);
 	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
 	tcase_add_loop_test(t, an_exec_is_deleted_while_its_container_ends, 0, 4);
