@@ -174,6 +174,22 @@ void cgroup_settings_release(struct cgroup_settings *s)
 	vec_release(s);
 }
 
+/* Pages are reserved when they are mapped. Without a limit of the reservations a container could
+ * reserve those of others, and would be killed by SIGBUS when it writes to more than it may use. */
+void cgroup_hugetlb_settings(const struct oci_resources *r, const char *suffix,
+			     struct cgroup_settings *s)
+{
+	for (size_t i = 0; i < r->n_hugepage_limits; i++) {
+		const struct oci_hugepage_limit *l = &r->hugepage_limits[i];
+		AUTO(str) char *used = str_fmt("hugetlb.%s.%s", l->page_size, suffix);
+		AUTO(str) char *reserved = str_fmt("hugetlb.%s.rsvd.%s", l->page_size, suffix);
+
+		cgroup_settings_add(s, "hugetlb", used, "%" PRIu64, l->limit);
+		cgroup_settings_add(s, "hugetlb", reserved, "%" PRIu64, l->limit);
+		s->v[s->n - 1].optional = true; /* since Linux 5.7 */
+	}
+}
+
 bool cgroup_lifts_swap(const struct oci_resources *r)
 {
 	return r->memory.limit.set && r->memory.limit.v < 0 &&

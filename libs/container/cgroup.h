@@ -119,6 +119,9 @@ struct oci_device_rule *cgroup_device_rules(const struct oci_resources *r, size_
 /* True if the memory limit is -1 and no swap limit is given: the swap limit has to be removed
  * too. */
 bool cgroup_lifts_swap(const struct oci_resources *r);
+/* Adds the limits of huge pages; suffix: the last part of the files' names. */
+void cgroup_hugetlb_settings(const struct oci_resources *r, const char *suffix,
+			     struct cgroup_settings *s);
 
 /* cgroup_v1.c, cgroup_v2.c: for tests. */
 MUST_CHECK int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_settings *out,

@@ -215,12 +215,7 @@ int cgroup_v1_settings(const struct oci_resources *r, struct cgroup_settings *s,
 	memory_settings(r, s);
 	cpu_settings(r, s);
 	blkio_settings(r, s);
-	for (size_t i = 0; i < r->n_hugepage_limits; i++) {
-		AUTO(str)
-		char *file = str_fmt("hugetlb.%s.limit_in_bytes", r->hugepage_limits[i].page_size);
-
-		cgroup_settings_add(s, "hugetlb", file, "%" PRIu64, r->hugepage_limits[i].limit);
-	}
+	cgroup_hugetlb_settings(r, "limit_in_bytes", s);
 	if (r->network.class_id.set)
 		cgroup_settings_add(s, "net_cls", "net_cls.classid", "%" PRIu64,
 				    r->network.class_id.v);

@@ -239,11 +239,7 @@ int cgroup_v2_settings(const struct oci_resources *r, struct cgroup_settings *s,
 		return -1;
 	cpu_settings(r, s);
 	io_settings(r, s);
-	for (size_t i = 0; i < r->n_hugepage_limits; i++) {
-		AUTO(str) char *file = str_fmt("hugetlb.%s.max", r->hugepage_limits[i].page_size);
-
-		cgroup_settings_add(s, "hugetlb", file, "%" PRIu64, r->hugepage_limits[i].limit);
-	}
+	cgroup_hugetlb_settings(r, "max", s);
 	return unified_settings(r, s, err);
 }
 

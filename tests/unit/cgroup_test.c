@@ -75,7 +75,8 @@ static const struct {
 	  "blkio.throttle.write_iops_device=8:1 20\n",
 	  "io.weight=default 4950\nio.max=8:0 rbps=10\nio.max=8:1 wiops=20\n" },
 	{ "{\"hugepageLimits\":[{\"pageSize\":\"2MB\",\"limit\":4096}]}",
-	  "hugetlb.2MB.limit_in_bytes=4096\n", "hugetlb.2MB.max=4096\n" },
+	  "hugetlb.2MB.limit_in_bytes=4096\nhugetlb.2MB.rsvd.limit_in_bytes=4096\n",
+	  "hugetlb.2MB.max=4096\nhugetlb.2MB.rsvd.max=4096\n" },
 	{ "{\"unified\":{\"memory.high\":\"5\",\"io.max\":\"8:0 rbps=1\\n8:1 rbps=2\"}}", "",
 	  "memory.high=5\nio.max=8:0 rbps=1\nio.max=8:1 rbps=2\n" },
 };
