@@ -2,18 +2,34 @@
 /*
  * The specification's seccomp section as a filter. System calls unknown to libseccomp are left out
  * with a debug message, as other runtimes do: profiles list calls of other architectures.
+ *
+ * A profile lists what is allowed, and is older than the C library of some image. A new system call
+ * that the library tries first must then fail with ENOSYS, on which it falls back to an older one,
+ * and not with the EPERM of what the profile denies. So, as with runc, what is beyond the last call
+ * that the profile names fails with ENOSYS. libseccomp has no rules for numbers; the instructions
+ * for that are put before those that it makes.
  */
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "container/init.h"
 #include "container/wire.h"
 
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 struct seccomp_filter {
-	scmp_filter_ctx ctx;
+	struct sock_filter *insns;
+	size_t n;
+	unsigned flags;
 };
 
 static int action_parse(const char *name, const struct oci_u64 *ret, uint32_t *out, struct err *err)
@@ -171,23 +187,19 @@ static int syscall_add(const struct init *in, scmp_filter_ctx ctx, const struct 
 	return 0;
 }
 
-static int flags_set(scmp_filter_ctx ctx, char *const *flags, struct err *err)
+static int flags_parse(char *const *flags, unsigned *out, struct err *err)
 {
+	*out = 0;
 	strv_each(flag, flags) {
-		enum scmp_filter_attr attr;
-
 		if (str_eq(*flag, "SECCOMP_FILTER_FLAG_TSYNC"))
-			attr = SCMP_FLTATR_CTL_TSYNC;
+			*out |= SECCOMP_FILTER_FLAG_TSYNC;
 		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_LOG"))
-			attr = SCMP_FLTATR_CTL_LOG;
+			*out |= SECCOMP_FILTER_FLAG_LOG;
 		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_SPEC_ALLOW"))
-			attr = SCMP_FLTATR_CTL_SSB;
-		else if (str_eq(*flag, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"))
-			continue; /* has a meaning only with notification */
-		else
+			*out |= SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+		else if (!str_eq(*flag, "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"))
 			return err_set(err, E_INVALID, "unknown seccomp flag '%s'", *flag);
-		if (seccomp_attr_set(ctx, attr, 1) != 0)
-			return err_set(err, E_UNSUPPORTED, "seccomp flag %s", *flag);
+		/* else: has a meaning only with notification */
 	}
 	return 0;
 }
@@ -212,14 +224,11 @@ static int filter_fill(const struct init *in, scmp_filter_ctx ctx, uint32_t defa
 {
 	const struct oci_seccomp *s = in->spec->linux_.seccomp;
 
-	/* no_new_privs is the specification's to set, not the library's. */
-	if (seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0) != 0)
-		return err_set(err, E_UNSUPPORTED, "seccomp without no_new_privs");
 	/* A binary tree is faster from a few dozen calls on. Older libraries lack it; it only
 	 * affects speed.
 	 */
 	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	if (archs_add(ctx, s->architectures, err) < 0 || flags_set(ctx, s->flags, err) < 0)
+	if (archs_add(ctx, s->architectures, err) < 0)
 		return -1;
 	for (size_t i = 0; i < s->n_syscalls; i++) {
 		if (syscall_add(in, ctx, &s->syscalls[i], default_action, err) < 0)
@@ -228,9 +237,171 @@ static int filter_fill(const struct init *in, scmp_filter_ctx ctx, uint32_t defa
 	return 0;
 }
 
+/* --- system calls beyond those that the profile names --- */
+
+/* On x86_64 the numbers of x32 have this bit. */
+#define X32_BIT 0x40000000U
+
+enum { ARCHS_MAX = 32, BLOCK = 7 };
+
+struct beyond {
+	struct {
+		uint32_t arch;
+		uint32_t last;     /* number of the last call that the profile names */
+		uint32_t last_x32; /* the same, of those with X32_BIT */
+	} v[ARCHS_MAX];
+	size_t n;
+};
+
+/* *last: the highest number that the profile names. False if it names none of that architecture. */
+static bool find_last(const struct oci_seccomp *s, uint32_t arch, uint32_t *last)
+{
+	bool found = false;
+
+	*last = 0;
+	for (size_t i = 0; i < s->n_syscalls; i++) {
+		strv_each(name, s->syscalls[i].names) {
+			int number = seccomp_syscall_resolve_name_arch(arch, *name);
+
+			/* Negative: there is none of that name. */
+			if (number < 0)
+				continue;
+			found = true;
+			*last = (uint32_t)number > *last ? (uint32_t)number : *last;
+		}
+	}
+	return found;
+}
+
+static void add_arch(const struct oci_seccomp *s, scmp_filter_ctx ctx, uint32_t arch,
+		     struct beyond *out)
+{
+	uint32_t last, last_x32;
+
+	for (size_t i = 0; i < out->n; i++) {
+		if (out->v[i].arch == arch)
+			return;
+	}
+	if (out->n == ARCHS_MAX || !find_last(s, arch, &last))
+		return;
+	last_x32 = last;
+	/* Without the x32 architecture the profile's own instructions refuse its numbers. */
+	if (arch == SCMP_ARCH_X86_64 && (seccomp_arch_exist(ctx, SCMP_ARCH_X32) != 0 ||
+					 !find_last(s, SCMP_ARCH_X32, &last_x32)))
+		last_x32 = UINT32_MAX;
+	out->v[out->n].arch = arch;
+	out->v[out->n].last = last;
+	out->v[out->n++].last_x32 = last_x32;
+}
+
+/* An empty list if the default action lets a call through, or is ENOSYS itself. */
+static struct beyond find_beyond(const struct oci_seccomp *s, scmp_filter_ctx ctx)
+{
+	struct beyond out = { .n = 0 };
+
+	if (str_eq(s->default_action, "SCMP_ACT_ALLOW") ||
+	    str_eq(s->default_action, "SCMP_ACT_LOG") ||
+	    str_eq(s->default_action, "SCMP_ACT_TRACE") ||
+	    (s->default_errno_ret.set && s->default_errno_ret.v == ENOSYS))
+		return out;
+	add_arch(s, ctx, seccomp_arch_native(), &out);
+	strv_each(name, s->architectures) {
+		struct err checked = ERR_INIT;
+		uint32_t arch;
+
+		/* x32 calls have the architecture x86_64. */
+		if (arch_parse(*name, &arch, &checked) == 0 && arch != SCMP_ARCH_NATIVE &&
+		    arch != SCMP_ARCH_X32)
+			add_arch(s, ctx, arch, &out);
+	}
+	return out;
+}
+
+#define LOAD(member) \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offsetof(struct seccomp_data, member))
+#define IF(compare, value, yes, no) BPF_JUMP(BPF_JMP | BPF_K | (compare), value, yes, no)
+
+/* Room for BLOCK instructions for each architecture, and one before them; returns how many. */
+static size_t put_beyond(const struct beyond *b, struct sock_filter *to)
+{
+	size_t end = b->n ? 1 + BLOCK * b->n : 0;
+
+	if (b->n)
+		*to++ = (struct sock_filter)LOAD(arch);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct sock_filter block[BLOCK] = {
+			IF(BPF_JEQ, b->v[i].arch, 0, BLOCK - 1),
+			LOAD(nr),
+			IF(BPF_JGE, X32_BIT, 1, 0),
+			IF(BPF_JGT, b->v[i].last, 2, 1),
+			IF(BPF_JGT, b->v[i].last_x32, 1, 0),
+			BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)(BLOCK * (b->n - i - 1) + 1)),
+			BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+		};
+
+		memcpy(to, block, sizeof(block));
+		to += BLOCK;
+	}
+	return end;
+}
+
+/* --- the whole filter --- */
+
+/* An fd of a file with libseccomp's instructions. */
+static int export(scmp_filter_ctx ctx, struct err *err)
+{
+	AUTO(fd) int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return err_sys(err, "make a seccomp filter");
+	r = seccomp_export_bpf(ctx, fd);
+	if (r == 0)
+		return lseek(fd, 0, SEEK_SET) < 0 ? err_sys(err, "make a seccomp filter")
+						  : STEAL(fd, -1);
+	errno = -r;
+	return err_sys(err, "make a seccomp filter");
+}
+
+static struct seccomp_filter *assemble(const struct oci_seccomp *s, scmp_filter_ctx ctx,
+				       unsigned flags, struct err *err)
+{
+	const struct beyond beyond = find_beyond(s, ctx);
+	AUTO(fd) int fd = export(ctx, err);
+	struct seccomp_filter *filter;
+	struct stat st;
+	size_t own, size;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0) {
+		err_sys(err, "make a seccomp filter");
+		return NULL;
+	}
+	size = (size_t)st.st_size;
+	filter = NEW(struct seccomp_filter);
+	filter->flags = flags;
+	filter->insns = xcalloc(1 + BLOCK * ARCHS_MAX + size / sizeof(*filter->insns),
+				sizeof(*filter->insns));
+	own = put_beyond(&beyond, filter->insns);
+	filter->n = own + size / sizeof(*filter->insns);
+	if (read(fd, filter->insns + own, size) != (ssize_t)size)
+		err_sys(err, "read the seccomp filter");
+	else if (filter->n > BPF_MAXINSNS)
+		err_set(err, E_LIMIT,
+			"the seccomp profile needs %zu instructions; the kernel accepts %d",
+			filter->n, BPF_MAXINSNS);
+	if (!err->code)
+		return filter;
+	free(filter->insns);
+	free(filter);
+	return NULL;
+}
+
 int seccomp_build(const struct init *in, struct seccomp_filter **filter, struct err *err)
 {
 	const struct oci_seccomp *s = in->spec->linux_.seccomp;
+	unsigned flags;
 	uint32_t action;
 	scmp_filter_ctx ctx;
 
@@ -239,26 +410,27 @@ int seccomp_build(const struct init *in, struct seccomp_filter **filter, struct 
 		return 0;
 	if (!str_empty(s->listener_path))
 		return err_set(err, E_UNSUPPORTED, "seccomp listenerPath is not supported");
-	if (action_parse(s->default_action, &s->default_errno_ret, &action, err) < 0)
+	if (action_parse(s->default_action, &s->default_errno_ret, &action, err) < 0 ||
+	    flags_parse(s->flags, &flags, err) < 0)
 		return -1;
 	ctx = seccomp_init(action);
 	if (!ctx)
 		return err_set(err, E_FAILED, "make a seccomp filter");
-	if (filter_fill(in, ctx, action, err) < 0) {
-		seccomp_release(ctx);
-		return -1;
-	}
-	*filter = NEW(struct seccomp_filter);
-	(*filter)->ctx = ctx;
-	return 0;
+	if (filter_fill(in, ctx, action, err) == 0)
+		*filter = assemble(s, ctx, flags, err);
+	seccomp_release(ctx);
+	return *filter ? 0 : -1;
 }
 
 int seccomp_install(struct seccomp_filter *filter, struct err *err)
 {
-	int r = filter ? seccomp_load(filter->ctx) : 0;
+	struct sock_fprog program;
 
-	if (r == 0)
+	if (!filter)
 		return 0;
-	errno = -r;
-	return err_sys(err, "load the seccomp filter");
+	program = (struct sock_fprog){ (unsigned short)filter->n, filter->insns };
+	/* 0, or with TSYNC the id of a thread that stands in the way. */
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, filter->flags, &program) != 0)
+		return err_sys(err, "load the seccomp filter");
+	return 0;
 }

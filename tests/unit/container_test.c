@@ -19,6 +19,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <elf.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -642,6 +643,91 @@ START_TEST(seccomp_filters)
 				 .linux_ = "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\","
 					   "\"listenerPath\":\"/s\"}" }),
 			 E_UNSUPPORTED);
+}
+END_TEST
+
+/* A program without libc, which exits with the errno of one system call: x86_64's, or by the way of
+ * i386. */
+static void write_caller(const char *name, unsigned char number_low, unsigned char number_high,
+			 bool i386)
+{
+	enum { BASE = 0x400000, CODE = 0x78 };
+	unsigned char code[] = {
+		0xb8, number_low, number_high, 0, 0, /* mov eax, number */
+		0x0f, 0x05,                          /* syscall, or int 0x80 */
+		0xf7, 0xd8,                          /* neg eax */
+		0x89, 0xc7,                          /* mov edi, eax */
+		0xb8, 60,         0,           0, 0, /* mov eax, exit */
+		0x0f, 0x05,                          /* syscall */
+	};
+	unsigned char file[CODE + sizeof(code)] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
+	Elf64_Ehdr header;
+	Elf64_Phdr segment = { .p_type = PT_LOAD,
+			       .p_flags = PF_R | PF_X,
+			       .p_vaddr = BASE,
+			       .p_filesz = sizeof(file),
+			       .p_memsz = sizeof(file),
+			       .p_align = 4096 };
+	AUTO(str) char *path = path_join(root, name);
+	struct err err = ERR_INIT;
+
+	if (i386)
+		memcpy(code + 5, "\xcd\x80", 2);
+	memcpy(&header, file, sizeof(header));
+	header.e_type = ET_EXEC;
+	header.e_machine = EM_X86_64;
+	header.e_version = 1;
+	header.e_entry = BASE + CODE;
+	header.e_phoff = sizeof(header);
+	header.e_ehsize = sizeof(header);
+	header.e_phentsize = sizeof(segment);
+	header.e_phnum = 1;
+	memcpy(file, &header, sizeof(header));
+	memcpy(file + sizeof(header), &segment, sizeof(segment));
+	memcpy(file + CODE, code, sizeof(code));
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, path, file, sizeof(file), 0755, &err), 0);
+}
+
+/* A profile of version 4.16 or so that lists what is allowed. io_pgetevents, 333, is the last. */
+#define OLD_PROFILE(more, archs)                                                              \
+	"\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\"" more ",\"architectures\":[" archs \
+	"],\"syscalls\":[{\"names\":[\"execve\",\"exit\",\"io_pgetevents\"],"                 \
+	"\"action\":\"SCMP_ACT_ALLOW\"}]}"
+
+START_TEST(system_calls_beyond_the_profile_do_not_exist)
+{
+	static const struct {
+		const char *profile;
+		unsigned number;
+		bool i386;
+		int result;
+	} calls[] = {
+		{ OLD_PROFILE("", "\"SCMP_ARCH_X86_64\""), 332, false, EPERM },
+		{ OLD_PROFILE("", "\"SCMP_ARCH_X86_64\""), 334, false, ENOSYS },
+		{ OLD_PROFILE("", "\"SCMP_ARCH_X86_64\""), 999, false, ENOSYS },
+		{ OLD_PROFILE("", ""), 999, false, ENOSYS },
+		{ OLD_PROFILE("", "\"SCMP_ARCH_X86\""), 999, false, ENOSYS },
+		{ OLD_PROFILE("", "\"SCMP_ARCH_X86\""), 384, true, EPERM },
+		{ OLD_PROFILE("", "\"SCMP_ARCH_X86\""), 999, true, ENOSYS },
+		{ OLD_PROFILE(",\"defaultErrnoRet\":1", "\"SCMP_ARCH_X86_64\""), 334, false,
+		  ENOSYS },
+		{ OLD_PROFILE(",\"defaultErrnoRet\":38", "\"SCMP_ARCH_X86_64\""), 332, false,
+		  ENOSYS },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		struct running r;
+		int result;
+
+		write_caller("bin/call", (unsigned char)calls[i].number,
+			     (unsigned char)(calls[i].number >> 8), calls[i].i386);
+		/* With no_new_privs the filter is loaded last, and the setup needs no other call. */
+		result = run(&(struct parts){ .args = "\"/bin/call\"",
+					      .process = "\"noNewPrivileges\":true",
+					      .linux_ = calls[i].profile },
+			     &r);
+		ck_assert_msg(result == calls[i].result, "%zu: %d", i, result);
+	}
 }
 END_TEST
 
@@ -1820,6 +1906,9 @@ static void add_tests(TCase *real)
 	tcase_add_loop_test(real, sysctl_names_are_plain, 0, (int)ARRAY_LEN(not_names));
 	tcase_add_loop_test(real, sysctls_of_a_shared_network, 0, 2);
 	tcase_add_test(real, seccomp_filters);
+#ifdef __x86_64__
+	tcase_add_test(real, system_calls_beyond_the_profile_do_not_exist);
+#endif
 	tcase_add_test(real, terminals);
 	tcase_add_test(real, exec_enters_everything);
 	tcase_add_test(real, exec_with_a_terminal_and_as_user);
