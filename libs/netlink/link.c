@@ -240,6 +240,19 @@ int netlink_drop_link(struct netlink *nl, int index, struct err *err)
 	return 0;
 }
 
+/* The broadcast address, which the kernel does not set itself: programs ask the interface for it. */
+static void put_broadcast(struct nl_request *r, const uint8_t address[4], unsigned prefix)
+{
+	uint8_t all[4];
+
+	if (prefix > 30) /* there is none */
+		return;
+	memcpy(all, address, sizeof(all));
+	for (unsigned bit = prefix; bit < 32; bit++)
+		all[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+	nl_attr(r, IFA_BROADCAST, all, sizeof(all));
+}
+
 static int change_address(struct netlink *nl, uint16_t type, uint16_t flags, int index,
 			  const struct netlink_address *a, int harmless, struct err *err)
 {
@@ -260,6 +273,8 @@ static int change_address(struct netlink *nl, uint16_t type, uint16_t flags, int
 	nl_begin(&r, type, flags, &info, sizeof(info));
 	nl_attr(&r, IFA_LOCAL, data, len);
 	nl_attr(&r, IFA_ADDRESS, data, len);
+	if (a->family == AF_INET && type == RTM_NEWADDR)
+		put_broadcast(&r, data, a->prefix);
 	if (nl_talk(nl, &r, err) == 0)
 		return 0;
 	if (err->sys != harmless)

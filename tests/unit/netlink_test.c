@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "netlink/netlink.h"
 
+#include <arpa/inet.h>
 #include <check.h>
 #include <linux/if_tun.h>
 #include <linux/neighbour.h>
@@ -82,6 +83,32 @@ START_TEST(links_are_found_and_changed)
 	netlink_link_release(&found);
 	for (int twice = 0; twice < 2; twice++)
 		must(netlink_drop_address(nl, link0.index, &v4, &err));
+}
+END_TEST
+
+/* As a network plugin of the host sets it. */
+START_TEST(an_address_has_a_broadcast_address)
+{
+	static const struct {
+		struct netlink_address address;
+		const char *broadcast;
+	} rows[] = { { { AF_INET, "10.1.2.3", 24 }, "10.1.2.255" },
+		     { { AF_INET, "10.1.2.3", 21 }, "10.1.7.255" },
+		     { { AF_INET, "10.1.2.3", 30 }, "10.1.2.3" },
+		     { { AF_INET, "10.1.2.3", 31 }, "0.0.0.0" },
+		     { { AF_INET, "10.1.2.3", 32 }, "0.0.0.0" } };
+	AUTO(fd) int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { .ifr_name = "test0" };
+	struct sockaddr_in got;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		must(netlink_add_address(nl, link0.index, &rows[i].address, &err));
+		ck_assert_int_eq(ioctl(sock, SIOCGIFBRDADDR, &request), 0);
+		memcpy(&got, &request.ifr_broadaddr, sizeof(got));
+		ck_assert_str_eq(inet_ntoa(got.sin_addr), rows[i].broadcast);
+		must(netlink_drop_address(nl, link0.index, &rows[i].address, &err));
+	}
 }
 END_TEST
 
@@ -239,6 +266,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, links_are_found_and_changed);
+	tcase_add_test(tc, an_address_has_a_broadcast_address);
 	tcase_add_test(tc, routes_are_added_listed_and_dropped);
 	tcase_add_test(tc, neighbours_are_replaced);
 	tcase_add_test(tc, two_links_become_one_wire);
