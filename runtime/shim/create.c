@@ -110,21 +110,30 @@ static int create_container(struct container *c, const struct guest *guest,
 	return result;
 }
 
-static int run_host_hooks(struct container *c, pid_t pid, struct err *err)
+/* A hook without a time limit of its own has until Create's deadline. */
+static unsigned seconds_left(struct deadline deadline)
+{
+	int ms = deadline_left(deadline);
+
+	return ms > 1000 ? (unsigned)ms / 1000 : 1;
+}
+
+static int run_host_hooks(struct container *c, pid_t pid, struct deadline deadline, struct err *err)
 {
 	struct hook_state state = { c->id, c->bundle, "creating", pid, c->spec };
 
-	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, HOOK_DEFAULT_SECONDS, NULL,
+	if (hooks_run(&c->spec->hooks.prestart, "prestart", &state, seconds_left(deadline), NULL,
 		      err) < 0)
 		return -1;
 	return hooks_run(&c->spec->hooks.create_runtime, "createRuntime", &state,
-			 HOOK_DEFAULT_SECONDS, NULL, err);
+			 seconds_left(deadline), NULL, err);
 }
 
 /* A hook finds the network namespace by the pid in its state. The container's own processes are in
  * the guest, so that pid is a holder's. netns NULL: the container's network namespace is the
  * shim's. */
-static int host_hooks(struct container *c, const char *netns, struct err *err)
+static int host_hooks(struct container *c, const char *netns, struct deadline deadline,
+		      struct err *err)
 {
 	struct netns_holder holder = NETNS_HOLDER_NONE;
 	bool any = c->spec->hooks.prestart.n || c->spec->hooks.create_runtime.n;
@@ -136,7 +145,7 @@ static int host_hooks(struct container *c, const char *netns, struct err *err)
 			return err_wrap(err, "hooks");
 		pid = holder.child.pid;
 	}
-	result = run_host_hooks(c, pid > 0 ? pid : getpid(), err);
+	result = run_host_hooks(c, pid > 0 ? pid : getpid(), deadline, err);
 	netns_holder_stop(&holder);
 	return result;
 }
@@ -257,7 +266,7 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 			return -1;
 		wanted.netns = own_netns;
 	}
-	if (host_hooks(c, wanted.netns, err) < 0)
+	if (host_hooks(c, wanted.netns, deadline, err) < 0)
 		return -1;
 	/* What the guest is to see is shared before the VM starts; disks need a running VM. */
 	if (share_configured(&s->sandbox->share, err) < 0 || translate(c, &guest, err) < 0)
@@ -281,7 +290,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 
 	represent(c);
 	if (container_mount_rootfs(c, r, err) < 0 ||
-	    host_hooks(c, c->shim->sandbox->network.path, err) < 0)
+	    host_hooks(c, c->shim->sandbox->network.path, deadline, err) < 0)
 		return -1;
 	if (translate(c, &guest, err) < 0 ||
 	    devices_plug(&c->devices, c->shim->sandbox->vm, deadline, err) < 0 ||

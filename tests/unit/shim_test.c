@@ -236,6 +236,22 @@ START_TEST(a_bind_mount_that_cannot_be_shared_fails_create)
 END_TEST
 
 /* A full disk makes it fail. Not every manager then calls `delete`. */
+/* A hook without a time limit has that of Create, be it shorter or longer than usual. */
+START_TEST(a_hook_has_the_time_of_create)
+{
+	struct deadline soon = deadline_in(8000 * SLOW);
+
+	shim_more_config = "[runtime]\ncreate_container_timeout = 1\n";
+	shim_start("good", SHARE_9P);
+	shim_write_spec("", "",
+			"},\"hooks\":{\"prestart\":[{\"path\":\"/bin/sleep\",\"args\":[\"sleep\","
+			"\"60\"]}]");
+	shim_must_fail(shim_create(), "prestart hook: /bin/sleep: sleep: it did not end in time");
+	ck_assert(!deadline_passed(soon));
+	shim_finish();
+}
+END_TEST
+
 START_TEST(a_create_that_fails_early_leaves_nothing)
 {
 	static const char shares[] = "/run/kata-containers/shared/sandboxes";
@@ -459,6 +475,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_container_runs_from_create_to_delete);
 	tcase_add_test(t, statistics_of_a_silent_guest_have_every_part);
+	tcase_add_test(t, a_hook_has_the_time_of_create);
 	tcase_add_test(t, a_create_that_fails_early_leaves_nothing);
 	tcase_add_test(t, the_configuration_reaches_the_vm);
 	tcase_add_loop_test(t, a_bind_mount_that_cannot_be_shared_fails_create, 0,
