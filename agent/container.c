@@ -157,7 +157,7 @@ static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_req
 			   deadline_min(plug, deadline), err) < 0 ||
 	    add_storages(s, e, r, deadline, err) < 0)
 		return -1;
-	device_renumber_limits(&e->numbers, r->spec->linux_.resources);
+	device_renumber(&e->numbers, r->spec->linux_.resources);
 	if (choose_pid_namespace(s, r, &pid_ns, err) < 0 ||
 	    spec_adjust(s, pid_ns, r->spec, err) < 0 || make_bundle(e, r->spec, err) < 0)
 		return -1;
@@ -222,7 +222,7 @@ int entry_create(struct sandbox *s, const struct entry_request *r, struct deadli
 
 int entry_update(struct entry *e, struct oci_resources *r, struct err *err)
 {
-	device_renumber_limits(&e->numbers, r);
+	device_renumber(&e->numbers, r);
 	return container_update(e->core, r, err);
 }
 

@@ -33,16 +33,13 @@ struct update {
 
 /* --- numbers --- */
 
-/* Device rules are renumbered for all devices at once at the end, since the new number of one
- * device may be the old number of another. */
-static void renumber_rules(const struct update *u)
+/* For all devices at once, since the new number of one may be the old number of another. */
+static void renumber_rules(const struct device_numbers *numbers, struct oci_resources *r)
 {
-	struct oci_resources *r = u->spec->linux_.resources;
-
-	for (size_t i = 0; r && i < r->n_devices; i++) {
+	for (size_t i = 0; i < r->n_devices; i++) {
 		struct oci_device_rule *rule = &r->devices[i];
 
-		vec_each(const struct device_number, n, &u->numbers->list) {
+		vec_each(const struct device_number, n, &numbers->list) {
 			if (!str_eq(rule->type, n->type) || !rule->major.set || !rule->minor.set ||
 			    rule->major.v != n->major || rule->minor.v != n->minor)
 				continue;
@@ -67,10 +64,12 @@ static bool renumber(void *arg, int64_t *major, int64_t *minor)
 	return true;
 }
 
-void device_renumber_limits(const struct device_numbers *numbers, struct oci_resources *resources)
+void device_renumber(const struct device_numbers *numbers, struct oci_resources *resources)
 {
-	if (resources)
-		oci_resources_map_disks(resources, renumber, (void *)numbers);
+	if (!resources)
+		return;
+	renumber_rules(numbers, resources);
+	oci_resources_map_disks(resources, renumber, (void *)numbers);
 }
 
 static void add_number(struct device_numbers *numbers, const struct stat *st, int64_t host_major,
@@ -167,7 +166,6 @@ int device_add_all(Grpc__Device *const *devices, size_t n, struct oci_spec *spec
 			result = err_wrap(err, "device %.64s (%.32s)",
 					  *d->container_path ? d->container_path : d->id, d->type);
 	}
-	renumber_rules(&u);
 	vfio_rewrite_environment(devices, n, spec);
 	return result;
 }

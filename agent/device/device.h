@@ -26,9 +26,8 @@ struct device_numbers {
 	VEC(struct device_number) list;
 };
 
-/* Waits for every device. Replaces its device number in the specification, in the list of devices
- * and in the device rules, by the guest's, and adds both numbers to the list. Errors name the
- * device. */
+/* Waits for every device. Replaces its device number in the specification's list of devices by the
+ * guest's, and adds both numbers to the list. Errors name the device. */
 MUST_CHECK int device_add_all(Grpc__Device *const *devices, size_t n, struct oci_spec *spec,
 			      struct device_numbers *numbers, struct deadline deadline,
 			      struct err *err);
@@ -36,8 +35,10 @@ MUST_CHECK int device_add_all(Grpc__Device *const *devices, size_t n, struct oci
  * host (DEVICE_HOST_NUMBER); else adds nothing. */
 MUST_CHECK int device_note_storage(const Grpc__Storage *s, struct device_numbers *numbers,
 				   struct deadline deadline, struct err *err);
-/* Replaces the disks' numbers in limits of block I/O by the guest's. resources may be NULL. */
-void device_renumber_limits(const struct device_numbers *numbers, struct oci_resources *resources);
+/* Replaces the devices' numbers in device rules and limits of block I/O by the guest's, in the
+ * resources of a specification or of an update, which has all of them again. resources may be
+ * NULL. */
+void device_renumber(const struct device_numbers *numbers, struct oci_resources *resources);
 
 /* Driver option of a storage on a disk: "MAJOR:MINOR" of the disk on the host
  * (docs/protocol/agent.md). */

@@ -447,14 +447,24 @@ START_TEST(huge_pages_are_counted)
 END_TEST
 
 /* The new number of one disk is the old number of another. */
-START_TEST(limits_get_the_numbers_of_the_guest)
+START_TEST(rules_and_limits_get_the_numbers_of_the_guest)
 {
-	static const char text[] = "{\"blockIO\":{\"throttleReadBpsDevice\":["
+	static const char text[] = "{\"devices\":[{\"access\":\"rwm\"},"
+				   "{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":0},"
+				   "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":0},"
+				   "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3},"
+				   "{\"allow\":true,\"type\":\"b\",\"major\":7}],"
+				   "\"blockIO\":{\"throttleReadBpsDevice\":["
 				   "{\"major\":7,\"minor\":0,\"rate\":1},"
 				   "{\"major\":254,\"minor\":0,\"rate\":2},"
 				   "{\"major\":1,\"minor\":3,\"rate\":3}]},"
 				   "\"unified\":{\"io.max\":\"7:0 wbps=1\\n1:1 wbps=2\"}}";
-	static const char expect[] = "{\"blockIO\":{\"throttleReadBpsDevice\":["
+	static const char expect[] = "{\"devices\":[{\"access\":\"rwm\"},"
+				     "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":0},"
+				     "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":16},"
+				     "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":5},"
+				     "{\"allow\":true,\"type\":\"b\",\"major\":7}],"
+				     "\"blockIO\":{\"throttleReadBpsDevice\":["
 				     "{\"major\":254,\"minor\":0,\"rate\":1},"
 				     "{\"major\":254,\"minor\":16,\"rate\":2},"
 				     "{\"major\":1,\"minor\":3,\"rate\":3}]},"
@@ -469,8 +479,8 @@ START_TEST(limits_get_the_numbers_of_the_guest)
 	vec_push(&numbers.list, ((struct device_number){ "c", 1, 3, 1, 5 }));
 	r = oci_resources_parse(text, strlen(text), "resources", &err);
 	ck_assert_msg(r != NULL, "%s", err.msg);
-	device_renumber_limits(&numbers, r);
-	device_renumber_limits(&numbers, NULL);
+	device_renumber(&numbers, r);
+	device_renumber(&numbers, NULL);
 	got = oci_resources_format(r);
 	ck_assert_str_eq(got, expect);
 	vec_release(&numbers.list);
@@ -594,7 +604,7 @@ int main(void)
 	tcase_add_test(tc, removals_in_a_volume_stay_inside_its_copy);
 	tcase_add_test(tc, volumes_with_too_much_are_not_copied);
 	tcase_add_test(tc, huge_pages_are_counted);
-	tcase_add_test(tc, limits_get_the_numbers_of_the_guest);
+	tcase_add_test(tc, rules_and_limits_get_the_numbers_of_the_guest);
 	tcase_add_test(tc, a_volume_is_given_to_a_group);
 	tcase_add_test(tc, a_deep_volume_is_given_to_a_group);
 	tcase_add_test(tc, mount_points_are_checked);
