@@ -21,8 +21,10 @@ void on_copy_file(struct ttrpc_call *call, const void *request, void *arg)
 	struct copyfile chunk = { .path = r->path,
 				  .mode = r->file_mode,
 				  .dir_mode = r->dir_mode,
-				  .uid = r->uid,
-				  .gid = r->gid,
+				  /* The upper half of the ids, which user namespaces
+				   * have, is negative in the message. */
+				  .uid = (uid_t)r->uid,
+				  .gid = (gid_t)r->gid,
 				  .offset = r->offset,
 				  .size = r->file_size,
 				  .data = r->data.data,

@@ -23,10 +23,7 @@
 
 static int set_owner(int at, const char *name, const struct copyfile *r, struct err *err)
 {
-	uid_t uid = r->uid < 0 ? (uid_t)-1 : (uid_t)r->uid;
-	gid_t gid = r->gid < 0 ? (gid_t)-1 : (gid_t)r->gid;
-
-	if (fchownat(at, name, uid, gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
+	if (fchownat(at, name, r->uid, r->gid, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0)
 		return err_sys(err, "set the owner of %s", r->path);
 	return 0;
 }

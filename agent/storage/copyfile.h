@@ -17,7 +17,8 @@ struct copyfile {
 	const char *path;     /* below GUEST_DIR */
 	mode_t mode;          /* with the type (S_IFMT); a regular file if that is 0 */
 	mode_t dir_mode;      /* of parent directories that are missing; 0: 0755 */
-	int64_t uid, gid;     /* negative: the agent's */
+	uid_t uid;            /* -1: the agent's */
+	gid_t gid;            /* likewise */
 	int64_t offset, size; /* where the chunk begins; size of the whole file */
 	const uint8_t *data;
 	size_t len;

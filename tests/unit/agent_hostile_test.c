@@ -303,6 +303,29 @@ START_TEST(files_are_copied_whole_and_only_below_our_directory)
 }
 END_TEST
 
+START_TEST(files_are_copied_with_any_owner)
+{
+	AUTO(str) char *file = seen_by_agent("/run/kata-containers/o");
+	static const uid_t ids[] = { 0, 1000, INT32_MAX, 3000000000, UINT32_MAX - 1 };
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+		Grpc__CopyFileRequest r = GRPC__COPY_FILE_REQUEST__INIT;
+
+		r.path = (char *)"/run/kata-containers/o";
+		r.file_mode = 04755;
+		r.uid = (int32_t)ids[i];
+		r.gid = (int32_t)(ids[i] - 1);
+		if (!ids[i])
+			r.gid = 0;
+		(void)lab_must("CopyFile", &r, NULL);
+		ck_assert(stat(file, &st) == 0 && (st.st_mode & 07777) == 04755);
+		ck_assert_uint_eq(st.st_uid, ids[i]);
+		ck_assert_uint_eq(st.st_gid, ids[i] ? ids[i] - 1 : 0);
+	}
+}
+END_TEST
+
 /* --- other requests --- */
 
 START_TEST(the_remaining_calls_answer_or_refuse)
@@ -467,6 +490,7 @@ int main(void)
 	tcase_add_test(tc, storages_stay_below_our_directory);
 	tcase_add_loop_test(tc, a_storage_is_counted_and_unmounted, 0, 2);
 	tcase_add_test(tc, files_are_copied_whole_and_only_below_our_directory);
+	tcase_add_test(tc, files_are_copied_with_any_owner);
 	tcase_add_test(tc, the_remaining_calls_answer_or_refuse);
 	tcase_add_test(tc, broken_frames_do_not_hurt);
 	tcase_add_test(tc, a_reader_that_goes_away_frees_the_stream);
