@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The five capability sets. A name that no kernel has is an error; a capability that this kernel
- * lacks, or that we do not hold ourselves, is left out with a debug message, since it cannot be
- * granted.
+ * The five capability sets. What cannot be granted is left out, as the specification demands: with
+ * a warning a name that libcap does not know, which may be of a newer kernel, and with a debug message
+ * a capability that this kernel lacks or that we do not hold ourselves.
  */
 
 #include "base/str.h"
@@ -31,8 +31,8 @@ static void read_bounding(uint64_t *known, uint64_t *bounding)
 	}
 }
 
-static int set_parse(const struct init *in, char *const *names, const char *set, uint64_t known,
-		     uint64_t *out, struct err *err)
+static void set_parse(const struct init *in, char *const *names, const char *set, uint64_t known,
+		      uint64_t *out)
 {
 	*out = 0;
 	strv_each(name, names) {
@@ -40,14 +40,13 @@ static int set_parse(const struct init *in, char *const *names, const char *set,
 
 		if (!str_starts(*name, "CAP_") || cap_from_name(*name, &cap) < 0 || cap < 0 ||
 		    cap > CAP_NAMES_MAX)
-			return err_set(err, E_INVALID, "unknown capability '%s' in the %s set",
-				       *name, set);
-		if (known & 1ULL << cap)
+			wire_warn(in->sock, "unknown capability '%.100s' in the %s set", *name,
+				  set);
+		else if (known & 1ULL << cap)
 			*out |= 1ULL << cap;
 		else
 			wire_note(in->sock, "the kernel does not know %s", *name);
 	}
-	return 0;
 }
 
 /* What we can grant: our own permitted set. */
@@ -61,7 +60,7 @@ static uint64_t held(void)
 	return (uint64_t)d[1].permitted << 32 | d[0].permitted;
 }
 
-int capabilities_parse(const struct init *in, struct capability_sets *out, struct err *err)
+void capabilities_parse(const struct init *in, struct capability_sets *out)
 {
 	const struct oci_capabilities *c = in->spec->process->capabilities;
 	uint64_t ours = held(), known, bounding;
@@ -70,13 +69,12 @@ int capabilities_parse(const struct init *in, struct capability_sets *out, struc
 	read_bounding(&known, &bounding);
 	out->drop = bounding;
 	if (!c)
-		return 0;
-	if (set_parse(in, c->bounding, "bounding", known, &out->bounding, err) < 0 ||
-	    set_parse(in, c->effective, "effective", known, &out->effective, err) < 0 ||
-	    set_parse(in, c->inheritable, "inheritable", known, &out->inheritable, err) < 0 ||
-	    set_parse(in, c->permitted, "permitted", known, &out->permitted, err) < 0 ||
-	    set_parse(in, c->ambient, "ambient", known, &out->ambient, err) < 0)
-		return -1;
+		return;
+	set_parse(in, c->bounding, "bounding", known, &out->bounding);
+	set_parse(in, c->effective, "effective", known, &out->effective);
+	set_parse(in, c->inheritable, "inheritable", known, &out->inheritable);
+	set_parse(in, c->permitted, "permitted", known, &out->permitted);
+	set_parse(in, c->ambient, "ambient", known, &out->ambient);
 	out->drop &= ~out->bounding;
 	if (out->permitted & ~ours)
 		wire_note(in->sock, "capabilities that we do not hold ourselves: %#llx",
@@ -86,7 +84,6 @@ int capabilities_parse(const struct init *in, struct capability_sets *out, struc
 	out->inheritable &= ours;
 	/* The kernel refuses ambient capabilities that are not in both of these. */
 	out->ambient &= out->permitted & out->inheritable;
-	return 0;
 }
 
 int capabilities_effective(uint64_t wanted, uint64_t *before, struct err *err)

@@ -100,8 +100,7 @@ struct capability_sets {
 	uint64_t bounding, effective, inheritable, permitted, ambient;
 	uint64_t drop; /* the rest of our bounding set */
 };
-MUST_CHECK int capabilities_parse(const struct init *in, struct capability_sets *out,
-				  struct err *err);
+void capabilities_parse(const struct init *in, struct capability_sets *out);
 /* Sets the effective set to those of wanted that are permitted; *before (may be NULL) gets the
  * previous set. */
 MUST_CHECK int capabilities_effective(uint64_t wanted, uint64_t *before, struct err *err);

@@ -136,8 +136,8 @@ int process_prepare(struct init *in, struct process *p, struct err *err)
 
 	if (!strv_len(o->args))
 		return err_set(err, E_INVALID, "no program to run: args is empty");
-	if (capabilities_parse(in, &p->caps, err) < 0 || seccomp_build(in, &p->filter, err) < 0 ||
-	    enter_cwd(in, err) < 0)
+	capabilities_parse(in, &p->caps);
+	if (seccomp_build(in, &p->filter, err) < 0 || enter_cwd(in, err) < 0)
 		return -1;
 	if (!str_empty(o->apparmor_profile) || !str_empty(o->selinux_label))
 		wire_note(in->sock, "AppArmor and SELinux are not applied in the guest");

@@ -117,7 +117,7 @@ static int recv_error(int sock, uint32_t len, struct err *err)
 	return err_take(err, (int)e.code, e.sys, ERR_HERE, e.msg);
 }
 
-static int recv_note(int sock, uint32_t len, struct err *err)
+static int recv_note(int sock, uint32_t kind, uint32_t len, struct err *err)
 {
 	char text[512];
 
@@ -127,7 +127,10 @@ static int recv_note(int sock, uint32_t len, struct err *err)
 	if (recv_body(sock, text, len, err) < 0)
 		return -1;
 	text[len] = '\0';
-	log_debug("from the container's init", LOG_S("note", text));
+	if (kind == WIRE_WARNING)
+		log_warn("from the container's init", LOG_S("warning", text));
+	else
+		log_debug("from the container's init", LOG_S("note", text));
 	return 0;
 }
 
@@ -142,9 +145,9 @@ int wire_recv(int sock, enum wire_kind want, struct buf *body, int *fd, struct d
 			return -1;
 		if (h.kind == WIRE_ERROR)
 			return recv_error(sock, h.len, err);
-		if (h.kind != WIRE_NOTE)
+		if (h.kind != WIRE_NOTE && h.kind != WIRE_WARNING)
 			break;
-		if (recv_note(sock, h.len, err) < 0)
+		if (recv_note(sock, h.kind, h.len, err) < 0)
 			return -1;
 	}
 	if (h.kind == WIRE_END && want != WIRE_END)
@@ -174,15 +177,30 @@ void wire_error(int sock, const struct err *err)
 	(void)!wire_send(sock, WIRE_ERROR, &e, sizeof(e), -1, deadline_in(5000), &ignored);
 }
 
+static void send_line(int sock, enum wire_kind kind, const char *fmt, va_list ap)
+{
+	struct err ignored = ERR_INIT; /* only a line of the log is lost */
+	AUTO(buf) struct buf b = BUF_INIT(500);
+
+	buf_vfmt(&b, fmt, ap);
+	if (b.len)
+		(void)!wire_send(sock, kind, b.data, b.len, -1, deadline_in(5000), &ignored);
+}
+
 void wire_note(int sock, const char *fmt, ...)
 {
-	struct err ignored = ERR_INIT; /* only a debug line is lost */
-	AUTO(buf) struct buf b = BUF_INIT(500);
 	va_list ap;
 
 	va_start(ap, fmt);
-	buf_vfmt(&b, fmt, ap);
+	send_line(sock, WIRE_NOTE, fmt, ap);
 	va_end(ap);
-	if (b.len)
-		(void)!wire_send(sock, WIRE_NOTE, b.data, b.len, -1, deadline_in(5000), &ignored);
+}
+
+void wire_warn(int sock, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	send_line(sock, WIRE_WARNING, fmt, ap);
+	va_end(ap);
 }

@@ -20,7 +20,8 @@
  *	START	->				->
  *		<-				end of stream		the workload was executed
  *
- * In place of any message to the parent, ERROR may be sent; NOTE may be sent any number of times.
+ * In place of any message to the parent, ERROR may be sent; NOTE and WARNING may be sent any number
+ * of times.
  */
 
 #include "base/buf.h"
@@ -30,6 +31,7 @@
 enum wire_kind {
 	WIRE_ERROR = 1,
 	WIRE_NOTE,
+	WIRE_WARNING,
 	WIRE_ORDERS,
 	WIRE_MAPS,
 	WIRE_PID,
@@ -46,10 +48,11 @@ MUST_CHECK int wire_send(int sock, enum wire_kind kind, const void *data, size_t
 			 struct deadline deadline, struct err *err);
 
 /* Waits for a message of this kind. body (may be NULL) holds at most its max; *fd (may be NULL) is
- * the passed fd or -1. An ERROR becomes err; NOTEs are logged at debug. */
+ * the passed fd or -1. An ERROR becomes err; NOTEs and WARNINGs are logged. */
 MUST_CHECK int wire_recv(int sock, enum wire_kind want, struct buf *body, int *fd,
 			 struct deadline deadline, struct err *err);
 
-/* For the child: send an error; send a line for the debug log. */
+/* For the child: send an error; send a line for the log, at debug or as a warning. */
 void wire_error(int sock, const struct err *err);
 void wire_note(int sock, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void wire_warn(int sock, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
