@@ -27,14 +27,15 @@ static mode_t wanted(mode_t mode)
 	return S_ISDIR(mode) ? mode | S_ISGID | 0770 : mode | 0660;
 }
 
-/* Changes the file that the fd, of O_PATH, names. The mode by the fd's path: fchmod() refuses such
- * an fd. */
+/* Changes the file that the fd, of O_PATH, names. A change of the group takes bits such as S_ISUID
+ * from the mode, so the whole mode is set. By the fd's path: fchmod() refuses such an fd. */
 static int change_fd(const struct change *c, int fd, const struct stat *st)
 {
-	if (st->st_gid != c->group &&
-	    fchownat(fd, "", (uid_t)-1, c->group, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+	bool other = st->st_gid != c->group;
+
+	if (other && fchownat(fd, "", (uid_t)-1, c->group, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
-	if (S_ISLNK(st->st_mode) || wanted(st->st_mode) == st->st_mode)
+	if (S_ISLNK(st->st_mode) || (!other && wanted(st->st_mode) == st->st_mode))
 		return 0;
 	return chmod(path_of_fd(fd).path, wanted(st->st_mode) & 07777);
 }

@@ -493,20 +493,24 @@ START_TEST(a_volume_is_given_to_a_group)
 	Grpc__FSGroup group = GRPC__FSGROUP__INIT;
 	AUTO(str) char *volume = path_join(dir, "v");
 	AUTO(str) char *file = path_join(dir, "v/d/f");
+	AUTO(str) char *program = path_join(dir, "v/d/p");
 	AUTO(str) char *sub = path_join(dir, "v/d");
 	AUTO(str) char *outside = path_join(dir, "outside");
 	struct err err = ERR_INIT;
 	struct stat st;
 
 	put("v/d/f", "x");
+	put("v/d/p", "x");
 	put("outside", "x");
 	link_in("v/link", outside);
-	ck_assert(chmod(file, 0600) == 0);
+	ck_assert(chmod(file, 0600) == 0 && chmod(program, 06775) == 0);
 	group.group_id = 4321;
 	s.fs_group = &group;
 	s.mount_point = volume;
 	ck_assert_msg(storage_set_group(&s, &err) == 0, "%s", err.msg);
 	ck_assert(stat(file, &st) == 0 && st.st_gid == 4321 && (st.st_mode & 07777) == 0660);
+	/* A change of the group takes the bits for the owner's and the group's rights away. */
+	ck_assert(stat(program, &st) == 0 && st.st_gid == 4321 && (st.st_mode & 07777) == 06775);
 	ck_assert(stat(sub, &st) == 0 && st.st_gid == 4321 && (st.st_mode & S_ISGID));
 	ck_assert(stat(volume, &st) == 0 && st.st_gid == 4321 && (st.st_mode & S_ISGID));
 	ck_assert(stat(outside, &st) == 0 && st.st_gid != 4321); /* not through the link */
