@@ -70,17 +70,49 @@ static int device_type(const char *type, int *out, struct err *err)
 	return 0;
 }
 
-/*
- * Emits one rule, which is skipped if it does not apply. An allowing rule applies if it grants all
- * the access that is requested, a denying rule if it forbids any of it. Returns 1 if the rule
- * applies to every request, else 0.
- */
-static int emit_rule(struct program *p, const struct oci_device_rule *r, struct err *err)
+static int64_t number(struct oci_i64 n)
 {
+	return n.set && n.v >= 0 ? n.v : -1;
+}
+
+static bool same_devices(const struct oci_device_rule *a, const struct oci_device_rule *b)
+{
+	return str_eq(a->type, b->type) && number(a->major) == number(b->major) &&
+	       number(a->minor) == number(b->minor);
+}
+
+/* The access that the last of these rules decides about. As in cgroup v1 rules that allow access to
+ * the same devices add up, so that one for "r" and one for "w" allow to open for both. */
+static int access_of(const struct oci_device_rule *rules, size_t n, int *out, struct err *err)
+{
+	const struct oci_device_rule *last = &rules[n - 1];
+	int more;
+
+	if (access_bits(last->access, out, err) < 0)
+		return -1;
+	for (size_t i = n - 1; last->allow && i-- > 0 && rules[i].allow;) {
+		if (!same_devices(&rules[i], last))
+			continue;
+		if (access_bits(rules[i].access, &more, err) < 0)
+			return -1;
+		*out |= more;
+	}
+	return 0;
+}
+
+/*
+ * Emits the last of these rules, which is skipped if it does not apply. An allowing rule applies if
+ * it grants all the access that is requested, a denying rule if it forbids any of it. Returns 1 if
+ * the rule applies to every request, else 0.
+ */
+static int emit_rule(struct program *p, const struct oci_device_rule *rules, size_t n_rules,
+		     struct err *err)
+{
+	const struct oci_device_rule *r = &rules[n_rules - 1];
 	int type = 0, access = 0;
 	size_t jumps[4], n = 0;
 
-	if (device_type(r->type, &type, err) < 0 || access_bits(r->access, &access, err) < 0)
+	if (device_type(r->type, &type, err) < 0 || access_of(rules, n_rules, &access, err) < 0)
 		return -1;
 	if (type) {
 		jumps[n++] = p->v.n;
@@ -95,11 +127,11 @@ static int emit_rule(struct program *p, const struct oci_device_rule *r, struct 
 		else
 			emit(p, BPF_INSN(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_1, 0, 0, 0));
 	}
-	if (type && r->major.set && r->major.v >= 0) {
+	if (type && number(r->major) >= 0) {
 		jumps[n++] = p->v.n;
 		emit(p, BPF_INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_4, 0, 0, (int)r->major.v));
 	}
-	if (type && r->minor.set && r->minor.v >= 0) {
+	if (type && number(r->minor) >= 0) {
 		jumps[n++] = p->v.n;
 		emit(p, BPF_INSN(BPF_JMP | BPF_JNE | BPF_K, BPF_REG_5, 0, 0, (int)r->minor.v));
 	}
@@ -123,8 +155,8 @@ struct bpf_insn *cgroup_bpf_program(const struct oci_device_rule *rules, size_t 
 	load_request(&p);
 	/* The verifier rejects unreachable instructions, so a rule that always applies is the
 	 * last. */
-	for (size_t i = n_rules; i-- > 0 && !decided;) {
-		decided = emit_rule(&p, &rules[i], err);
+	for (size_t i = n_rules; i > 0 && !decided; i--) {
+		decided = emit_rule(&p, rules, i, err);
 		if (decided < 0) {
 			vec_release(&p.v);
 			return NULL;

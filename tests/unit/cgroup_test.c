@@ -220,6 +220,28 @@ static int decide(const struct bpf_insn *code, size_t n, char type, const char *
 	return interpret(code, n, request);
 }
 
+struct ask {
+	char type;
+	const char *access;
+	unsigned major, minor;
+	int answer;
+};
+
+static void expect_answers(const struct oci_resources *r, const struct ask *asks, size_t n_asks)
+{
+	size_t n_rules, n;
+	struct err err = ERR_INIT;
+	AUTO(mem) struct oci_device_rule *rules = cgroup_device_rules(r, &n_rules);
+	AUTO(mem) struct bpf_insn *code = cgroup_bpf_program(rules, n_rules, &n, &err);
+
+	ck_assert_ptr_nonnull(code);
+	for (size_t i = 0; i < n_asks; i++)
+		ck_assert_msg(decide(code, n, asks[i].type, asks[i].access, asks[i].major,
+				     asks[i].minor) == asks[i].answer,
+			      "%c %u:%u %s", asks[i].type, asks[i].major, asks[i].minor,
+			      asks[i].access);
+}
+
 START_TEST(device_rules_for_v2)
 {
 	AUTO(oci_resources)
@@ -229,29 +251,38 @@ START_TEST(device_rules_for_v2)
 		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"rw\"},"
 		"{\"allow\":true,\"type\":\"b\",\"major\":8,\"access\":\"rw\"},"
 		"{\"allow\":false,\"type\":\"b\",\"major\":8,\"minor\":1,\"access\":\"w\"}]}");
-	static const struct {
-		char type;
-		const char *access;
-		unsigned major, minor;
-		int answer;
-	} asks[] = {
+	static const struct ask asks[] = {
 		{ 'c', "rw", 10, 200, 1 }, { 'c', "r", 10, 200, 1 },  { 'c', "rwm", 10, 200, 0 },
 		{ 'c', "m", 10, 200, 1 },  { 'c', "rw", 10, 201, 0 }, { 'b', "rw", 10, 200, 0 },
 		{ 'b', "rw", 8, 0, 1 },    { 'b', "rw", 8, 1, 0 },    { 'b', "r", 8, 1, 1 },
 		{ 'c', "rw", 1, 3, 1 },    { 'c', "r", 136, 17, 1 },  { 'c', "r", 1, 11, 0 },
 		{ 'c', "r", 99, 1, 0 },    { 'b', "m", 99, 1, 1 },    { 'b', "r", 99, 1, 0 },
 	};
-	size_t n_rules, n;
-	struct err err = ERR_INIT;
-	AUTO(mem) struct oci_device_rule *rules = cgroup_device_rules(r, &n_rules);
-	AUTO(mem) struct bpf_insn *code = cgroup_bpf_program(rules, n_rules, &n, &err);
 
-	ck_assert_ptr_nonnull(code);
-	for (size_t i = 0; i < ARRAY_LEN(asks); i++)
-		ck_assert_msg(decide(code, n, asks[i].type, asks[i].access, asks[i].major,
-				     asks[i].minor) == asks[i].answer,
-			      "%c %u:%u %s", asks[i].type, asks[i].major, asks[i].minor,
-			      asks[i].access);
+	expect_answers(r, asks, ARRAY_LEN(asks));
+}
+END_TEST
+
+/* As in version 1, where rules for the same device are one. */
+START_TEST(rules_that_allow_the_same_device_add_up)
+{
+	AUTO(oci_resources)
+	struct oci_resources *r = resources(
+		"{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
+		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"r\"},"
+		"{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":0,\"access\":\"r\"},"
+		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":201,\"access\":\"r\"},"
+		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"minor\":200,\"access\":\"w\"},"
+		"{\"allow\":true,\"type\":\"c\",\"major\":10,\"access\":\"m\"},"
+		"{\"allow\":false,\"type\":\"b\",\"major\":8,\"minor\":0,\"access\":\"r\"},"
+		"{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":0,\"access\":\"w\"}]}");
+	static const struct ask asks[] = {
+		{ 'c', "rw", 10, 200, 1 },  { 'c', "r", 10, 200, 1 }, { 'c', "w", 10, 200, 1 },
+		{ 'c', "rwm", 10, 200, 0 }, { 'c', "m", 10, 200, 1 }, { 'c', "rw", 10, 201, 0 },
+		{ 'b', "rw", 8, 0, 0 },     { 'b', "w", 8, 0, 1 },    { 'b', "r", 8, 0, 0 },
+	};
+
+	expect_answers(r, asks, ARRAY_LEN(asks));
 }
 END_TEST
 
@@ -597,6 +628,7 @@ int main(void)
 	tcase_add_test(pure, swappiness_is_of_v1);
 	tcase_add_test(pure, device_rules_for_v1);
 	tcase_add_test(pure, device_rules_for_v2);
+	tcase_add_test(pure, rules_that_allow_the_same_device_add_up);
 	tcase_add_test(pure, a_rule_for_all_devices_ends_the_program);
 	tcase_add_test(pure, no_rules_restrict_nothing);
 	tcase_add_test(pure, v1_counters_are_parsed);
