@@ -22,6 +22,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -108,9 +109,37 @@ static int set_hostname(struct err *err)
 	return sethostname(use, strnlen(use, 64)) < 0 ? err_sys(err, "set the hostname") : 0;
 }
 
+/*
+ * The limits of the agent, and of containers whose specification has none. The kernel gives PID 1
+ * few open files; by the memory at boot, which may grow, it limits open files of all, and processes
+ * of a user and pending signals. Memory for files counts for the container that opens them, and
+ * processes are limited by the control group of all containers. The unit for guests with systemd has
+ * the same limits (osbuilder/systemd), and systemd itself gives no limit to all open files.
+ */
+static int raise_limits(struct err *err)
+{
+	static const struct {
+		__rlimit_resource_t resource;
+		rlim_t most;
+	} limits[] = {
+		{ RLIMIT_NOFILE, 1 << 20 },
+		{ RLIMIT_NPROC, RLIM_INFINITY },
+		{ RLIMIT_SIGPENDING, 1 << 16 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		const struct rlimit limit = { limits[i].most, limits[i].most };
+
+		if (setrlimit(limits[i].resource, &limit) < 0)
+			return err_sys(err, "raise the resource limit %d", (int)limits[i].resource);
+	}
+	return file_write(AT_FDCWD, "/proc/sys/fs/file-max", "9223372036854775807", err);
+}
+
 int boot(struct err *err)
 {
-	if (make_root_movable(err) < 0 || mount_all(err) < 0 || loopback_up(err) < 0)
+	if (make_root_movable(err) < 0 || mount_all(err) < 0 || loopback_up(err) < 0 ||
+	    raise_limits(err) < 0)
 		return -1;
 	if (setsid() < 0 && errno != EPERM)
 		return err_sys(err, "start a session");

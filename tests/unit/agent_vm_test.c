@@ -289,6 +289,23 @@ START_TEST(a_processor_comes_online)
 }
 END_TEST
 
+/* --- limits --- */
+
+START_TEST(containers_have_limits_as_on_a_node)
+{
+	vm_boot("quiet");
+	create_sandbox();
+	vm_copy_busybox();
+	ck_assert_int_eq(
+		lab_output("l",
+			   "ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -i; "
+			   "cat /proc/sys/fs/file-max",
+			   "1048576\n1048576\nunlimited\nunlimited\n65536\n9223372036854775807\n"),
+		0);
+	vm_end();
+}
+END_TEST
+
 /* --- the odd ones --- */
 
 static void rules(bool ipv6, const char *wanted)
@@ -348,6 +365,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, the_network_is_configured_as_requested);
 	tcase_add_test(tc, a_device_that_does_not_appear_is_a_timeout);
 	tcase_add_test(tc, a_processor_comes_online);
+	tcase_add_test(tc, containers_have_limits_as_on_a_node);
 	tcase_add_test(tc, rules_and_memory);
 }
 
