@@ -6,6 +6,7 @@
 
 #include "agent/hugepages.h"
 #include "agent/paths.h"
+#include "agent/scale.h"
 #include "agent/spec.h"
 #include "agent/storage/copyfile.h"
 #include "base/fd.h"
@@ -81,6 +82,7 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 	struct container *core = NULL;
 	int result = -1;
 
+	scale_limits(); /* the VM has grown for this container */
 	if (process_pipes(init, spec->process->terminal, &o.stdio, err) == 0)
 		result = container_create(&o, &core, &init->core, err);
 	close_ends(&o.stdio);
@@ -223,6 +225,7 @@ int entry_create(struct sandbox *s, const struct entry_request *r, struct deadli
 int entry_update(struct entry *e, struct oci_resources *r, struct err *err)
 {
 	device_renumber(&e->numbers, r);
+	scale_limits();
 	return container_update(e->core, r, err);
 }
 

@@ -5,6 +5,7 @@
 #include "agent/console.h"
 #include "agent/rpc/rpc.h"
 #include "agent/sandbox.h"
+#include "agent/scale.h"
 #include "agent/settings.h"
 #include "agent/storage/watcher.h"
 #include "agent/transport.h"
@@ -104,6 +105,7 @@ static int run_in(struct sandbox *sandbox, struct err *err)
 	if (logs_start(sandbox->loop, settings, err) < 0 ||
 	    (settings->debug_console && console_start(sandbox->loop, settings, err) < 0))
 		return -1;
+	scale_init();
 	return serve(sandbox, err);
 }
 

@@ -22,6 +22,7 @@ struct container {
 	struct oci_spec *spec;
 	struct cgroup *cgroup;
 	bool seccomp;
+	unsigned reserved_tasks;
 	pid_t pid;
 	int pidfd; /* of init, our own duplicate: readable when it has ended */
 	int ns[NS_COUNT];

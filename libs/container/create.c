@@ -60,6 +60,7 @@ static struct container *container_new(const struct container_options *o, struct
 		c->ns[k] = -1;
 	(void)pthread_mutex_init(&c->lock, NULL);
 	c->seccomp = o->seccomp;
+	c->reserved_tasks = o->reserved_tasks;
 	c->bundle = xstrdup(str_empty(o->bundle) ? "/" : o->bundle);
 	if (str_check_id(o->id, "container", err) < 0)
 		return NULL;
@@ -125,7 +126,7 @@ static struct oci_resources limits_of_workload(const struct oci_resources *r)
 	return late;
 }
 
-static int group_make(struct container *c, unsigned reserved, struct err *err)
+static int group_make(struct container *c, struct err *err)
 {
 	const struct oci_resources *r = c->spec->linux_.resources;
 	struct oci_resources early;
@@ -133,7 +134,7 @@ static int group_make(struct container *c, unsigned reserved, struct err *err)
 	if (c->cgroup->n == 0)
 		return 0;
 	if (c->cgroup->ops->make(c->cgroup, err) < 0 ||
-	    (reserved && cgroup_reserve_tasks(c->cgroup, reserved, err) < 0))
+	    (c->reserved_tasks && cgroup_reserve_tasks(c->cgroup, c->reserved_tasks, err) < 0))
 		return -1;
 	if (!r)
 		return 0;
@@ -215,8 +216,7 @@ int container_create(const struct container_options *o, struct container **out,
 	if (sysctls_apply_shared(&c->spec->linux_, o->own_network, err) < 0 ||
 	    cgroup_check_empty(c->cgroup, err) < 0)
 		return err_wrap(err, "create container %s", c->id);
-	if (group_make(c, o->reserved_tasks, err) < 0 ||
-	    init_make(c, &l, &console, &hooked, err) < 0) {
+	if (group_make(c, err) < 0 || init_make(c, &l, &console, &hooked, err) < 0) {
 		undo(c, &l, hooked);
 		fd_close(&l.sock);
 		return err_wrap(err, "create container %s", c->id);

@@ -89,12 +89,16 @@ int container_resume(struct container *c, struct deadline deadline, struct err *
 
 int container_update(struct container *c, const struct oci_resources *r, struct err *err)
 {
-	int result;
+	int result = 0;
 
 	if (c->cgroup->n == 0)
 		return err_set(err, E_UNSUPPORTED, "container %s has no cgroup", c->id);
 	(void)pthread_mutex_lock(&c->lock); /* the new device program replaces the old one */
-	result = c->cgroup->ops->apply(c->cgroup, r, err);
+	/* The limits of the machine may be others now. */
+	if (c->reserved_tasks)
+		result = cgroup_reserve_tasks(c->cgroup, c->reserved_tasks, err);
+	if (result == 0)
+		result = c->cgroup->ops->apply(c->cgroup, r, err);
 	(void)pthread_mutex_unlock(&c->lock);
 	return result < 0 ? err_wrap(err, "update container %s", c->id) : 0;
 }

@@ -291,6 +291,8 @@ END_TEST
 
 /* --- limits --- */
 
+enum { LIMITS = 11 }; /* of limits_in() */
+
 START_TEST(containers_have_limits_as_on_a_node)
 {
 	vm_boot("quiet");
@@ -302,6 +304,98 @@ START_TEST(containers_have_limits_as_on_a_node)
 			   "cat /proc/sys/fs/file-max",
 			   "1048576\n1048576\nunlimited\nunlimited\n65536\n9223372036854775807\n"),
 		0);
+	vm_end();
+}
+END_TEST
+
+/* The limits of the guest, from a container; heap. */
+static unsigned long *limits_in(const char *id)
+{
+	unsigned long *found = xcalloc(LIMITS, sizeof(*found));
+	AUTO(str) char *out = NULL;
+	char *at;
+
+	lab_run(id,
+		"cd /proc/sys; cat kernel/threads-max net/ipv4/tcp_mem net/ipv4/udp_mem "
+		"net/ipv4/tcp_max_orphans net/ipv4/tcp_max_tw_buckets "
+		"fs/epoll/max_user_watches fs/inotify/max_user_watches",
+		false);
+	at = out = lab_read("ReadStdout", id, "");
+	ck_assert_int_eq(lab_wait(id, ""), 0);
+	for (size_t i = 0; i < LIMITS; i++)
+		found[i] = strtoul(at, &at, 10);
+	ck_assert_str_eq(at, "\n");
+	return found;
+}
+
+static unsigned long memory(void)
+{
+	static const char name[] = "kata_guest_meminfo{item=\"memtotal\"} ";
+	Grpc__GetMetricsRequest r = GRPC__GET_METRICS_REQUEST__INIT;
+	Grpc__Metrics *text = lab_must("GetMetrics", &r, &grpc__metrics__descriptor);
+	const char *at = strstr(text->metrics, name);
+	unsigned long bytes;
+
+	ck_assert_ptr_nonnull(at);
+	bytes = strtoul(at + strlen(name), NULL, 10);
+	protobuf_c_message_free_unpacked(&text->base, NULL);
+	return bytes;
+}
+
+/* The guest takes memory some time after it was plugged. */
+static void plug_memory(void)
+{
+	const struct deadline deadline = deadline_in(10000);
+	unsigned long before = memory();
+	AUTO(fd) int fd = vm_qmp_open();
+
+	vm_qmp(fd, "{\"execute\":\"object-add\",\"arguments\":{\"qom-type\":"
+		   "\"memory-backend-ram\",\"id\":\"m\",\"size\":805306368}}");
+	vm_qmp(fd, "{\"execute\":\"device_add\",\"arguments\":{\"driver\":\"pc-dimm\","
+		   "\"id\":\"d\",\"memdev\":\"m\"}}");
+	while (memory() < before + 805306368 && !deadline_passed(deadline))
+		(void)usleep(10000);
+}
+
+/* The limit of tasks of all containers, which is that of the topmost group: here the container's own. */
+static unsigned long most_tasks(void)
+{
+	Grpc__StatsContainerRequest r = GRPC__STATS_CONTAINER_REQUEST__INIT;
+	Grpc__StatsContainerResponse *reply;
+	unsigned long most;
+
+	r.container_id = (char *)"before";
+	reply = lab_must("StatsContainer", &r, &grpc__stats_container_response__descriptor);
+	most = reply->cgroup_stats->pids_stats->limit;
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
+	return most;
+}
+
+/* From 256 MiB to 1 GiB. */
+START_TEST(more_memory_raises_the_limits_that_depend_on_it)
+{
+	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__LinuxResources none = GRPC__LINUX_RESOURCES__INIT;
+	AUTO(mem) unsigned long *before = NULL, *after = NULL;
+	unsigned long tasks;
+
+	vm_boot_with("quiet", ARGV("-m", "256M,slots=1,maxmem=1G"));
+	create_sandbox();
+	vm_copy_busybox();
+	before = limits_in("before");
+	tasks = most_tasks();
+	plug_memory();
+	update.container_id = (char *)"before";
+	update.resources = &none;
+	(void)lab_must("UpdateContainer", &update, NULL);
+	ck_assert_uint_gt(most_tasks(), 3 * tasks);
+	after = limits_in("after");
+	for (size_t i = 0; i < LIMITS; i++)
+		ck_assert_msg(after[i] > 3 * before[i] && after[i] < 5 * before[i],
+			      "limit %zu is %lu, was %lu", i, after[i], before[i]);
+	ck_assert_int_eq(lab_output("sockets", "cd /proc/sys/net/ipv4; cat tcp_rmem tcp_wmem",
+				    "4096\t131072\t6291456\n4096\t16384\t4194304\n"),
+			 0);
 	vm_end();
 }
 END_TEST
@@ -366,6 +460,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_device_that_does_not_appear_is_a_timeout);
 	tcase_add_test(tc, a_processor_comes_online);
 	tcase_add_test(tc, containers_have_limits_as_on_a_node);
+	tcase_add_test(tc, more_memory_raises_the_limits_that_depend_on_it);
 	tcase_add_test(tc, rules_and_memory);
 }
 
