@@ -14,10 +14,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* The possessor may do everything; the owner view, read, search and link. */
+#define KEYRING_RIGHTS 0x3f1b0000
 
 /*
  * Changes to the working directory, beneath the root. A missing one is made for init. getcwd(2)
@@ -130,6 +135,25 @@ static int program_check(const struct init *in, const struct process *p, struct 
 
 /* --- steps --- */
 
+/*
+ * Keys of the session belong to the container, as with runc, instead of to all processes of the
+ * guest that have the same user. By the name additional processes join the container's keyring; its
+ * owner needs the right to search it for that.
+ */
+static int join_keyring(const struct init *in, struct err *err)
+{
+	AUTO(str) char *name = str_fmt("_ses.%s", in->id);
+	long ring = syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name);
+
+	if (ring < 0 && (errno == ENOSYS || errno == EPERM)) {
+		wire_note(in->sock, "no session keyring: errno %d", errno);
+		return 0;
+	}
+	if (ring < 0 || syscall(SYS_keyctl, KEYCTL_SETPERM, (int)ring, KEYRING_RIGHTS) < 0)
+		return err_sys(err, "join the session keyring %s", name);
+	return 0;
+}
+
 int process_prepare(struct init *in, struct process *p, struct err *err)
 {
 	struct oci_process *o = in->spec->process;
@@ -137,7 +161,8 @@ int process_prepare(struct init *in, struct process *p, struct err *err)
 	if (!strv_len(o->args))
 		return err_set(err, E_INVALID, "no program to run: args is empty");
 	capabilities_parse(in, &p->caps);
-	if (seccomp_build(in, &p->filter, err) < 0 || enter_cwd(in, err) < 0)
+	if (join_keyring(in, err) < 0 || seccomp_build(in, &p->filter, err) < 0 ||
+	    enter_cwd(in, err) < 0)
 		return -1;
 	if (!str_empty(o->apparmor_profile) || !str_empty(o->selinux_label))
 		wire_note(in->sock, "AppArmor and SELinux are not applied in the guest");

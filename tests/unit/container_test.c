@@ -798,6 +798,33 @@ static int exec_in(struct running *r, const char *process, char *text, size_t si
 	return made == 0 ? code : -1;
 }
 
+/* Keys of the session are the container's: its processes have them, whatever their user. */
+START_TEST(a_container_has_a_session_keyring)
+{
+	AUTO(str) char *id = str_fmt("keys%d", (int)getpid());
+	AUTO(str) char *script = str_fmt("grep -c ' _ses.%s: ' /proc/keys; sleep 1000", id);
+	AUTO(str)
+	char *process = str_fmt("{\"args\":[\"grep\",\"-c\",\" _ses.%s: \",\"/proc/keys\"],"
+				"\"cwd\":\"/\",\"env\":[\"PATH=/bin\"],"
+				"\"user\":{\"uid\":1000,\"gid\":1000}}",
+				id);
+	struct err err = ERR_INIT;
+	struct running r;
+	char text[64] = "";
+
+	if (access("/proc/keys", R_OK) < 0)
+		return; /* the kernel has none */
+	ck_assert_msg(create(&(struct parts){ .id = id, .script = script }, &r, &err) == 0, "%s",
+		      err.msg);
+	start(&r);
+	read_until(&r, "\n");
+	ck_assert_str_eq(r.text, "1\n");
+	ck_assert_int_eq(exec_in(&r, process, text, sizeof(text), &err), 0);
+	ck_assert_str_eq(text, "1\n");
+	(void)finish(&r);
+}
+END_TEST
+
 START_TEST(exec_enters_everything)
 {
 	struct running r;
@@ -1905,6 +1932,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, unknown_capabilities_are_left_out);
 	tcase_add_test(real, no_new_privs_and_rlimits);
 	tcase_add_test(real, oom_score);
+	tcase_add_test(real, a_container_has_a_session_keyring);
 	tcase_add_test(real, readonly_root_and_paths);
 	tcase_add_test(real, masked_paths);
 	tcase_add_test(real, mounts_are_made);
