@@ -248,15 +248,45 @@ int pace_look(struct pace *p, struct kube *k, struct deadline deadline, struct e
 
 /* --- turns --- */
 
+/* Sets *n to the number of nodes that shall have a pod of the DaemonSet; 0: the cluster has not
+ * counted them yet. */
+static int count_of_set(const struct pace *p, struct kube *k, uint64_t *n, struct deadline deadline,
+			struct err *err)
+{
+	AUTO(str)
+	char *path = kube_path("apis", "apps", "v1", "namespaces", p->space, "daemonsets",
+			       p->o->pace.set, NULL);
+	AUTO(json) struct json *set = kube_get(k, path, deadline, err);
+	const struct json *status = set ? json_get(set, "status") : NULL, *number = NULL;
+
+	if (!set)
+		return -1;
+	if (status && json_kind(status) == JSON_IS_OBJECT)
+		number = json_get(status, "desiredNumberScheduled");
+	*n = 0;
+	if (number && json_kind(number) == JSON_IS_INT && json_u64(number, n) < 0)
+		*n = 0;
+	return 0;
+}
+
+static int count_nodes(const struct pace *p, struct kube *k, uint64_t *n, struct deadline deadline,
+		       struct err *err)
+{
+	const struct kube_selection all = { .path = "/api/v1/nodes" };
+
+	return p->o->pace.set ? count_of_set(p, k, n, deadline, err)
+			      : kube_count(k, &all, n, deadline, err);
+}
+
 static int refresh_limit(struct pace *p, struct kube *k, struct deadline deadline, struct err *err)
 {
-	struct kube_selection s = { .path = "/api/v1/nodes", .labels = p->o->pace.nodes };
+	bool part = strchr(p->o->pace.at_once, '%');
 	struct err why = ERR_INIT;
 
-	if (p->limit && clock_ms() - p->limit_at < LIMIT_MS)
+	if (p->limit && (p->nodes || !part) && clock_ms() - p->limit_at < LIMIT_MS)
 		return 0;
-	if (strchr(p->o->pace.at_once, '%') && kube_count(k, &s, &p->nodes, deadline, &why) < 0) {
-		if (why.code != E_PERMISSION)
+	if (part && count_nodes(p, k, &p->nodes, deadline, &why) < 0) {
+		if (why.code != E_PERMISSION && why.code != E_NOT_FOUND)
 			return err_set_at(err, why.code, why.sys, why.where, "%s", why.msg);
 		log_err(LOG_WARN, &why, "cannot count the nodes; one turn at a time");
 		p->nodes = 1;

@@ -81,7 +81,8 @@ int report_check(const struct report_options *o, struct err *err)
 		return err_hint(err, "give --node NAME: the name that it has in the cluster");
 	}
 	if (kube_check_name(o->node, "node", err) < 0 ||
-	    (o->space && kube_check_name(o->space, "namespace", err) < 0))
+	    (o->space && kube_check_name(o->space, "namespace", err) < 0) ||
+	    (o->pace.set && kube_check_name(o->pace.set, "DaemonSet", err) < 0))
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
 		if (str_eq(o->suffix, taken[i]))

@@ -71,8 +71,10 @@ struct report_pace {
 	const char *at_once; /* turns at a time: "3", or "10%" of the nodes, at least one */
 	unsigned failures; /* after so many nodes have failed in their turn, no turns are granted */
 	unsigned seconds;  /* after which a turn that is not renewed is free */
-	const char *nodes; /* label selector for the nodes that at_once is a part of; NULL: all */
-	unsigned wait_ms;  /* the least pause between two attempts to get a turn; 0: the default */
+	/* A DaemonSet in the namespace: a percentage is a part of the nodes that shall have a pod of
+	 * it. NULL: of all nodes. */
+	const char *set;
+	unsigned wait_ms; /* the least pause between two attempts to get a turn; 0: the default */
 };
 
 struct report_options {

@@ -27,7 +27,7 @@ enum { PACE_FAILURES = 3, PACE_SECONDS = 120, AWAIT_MIN_MS = 2000, AWAIT_MAX_MS 
 enum { FDS_NEEDED = 24 };
 
 static struct {
-	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *nodes, *at_once;
+	const char *node, *socket, *kubeconfig, *context, *suffix, *space, *set, *at_once;
 	char **taints;
 	unsigned failures, seconds;
 	bool verbose;
@@ -44,7 +44,7 @@ const struct opt report_opts[] = {
 		 "KEY[=VALUE][:EFFECT],... to remove when ready"),
 	OPT_STR(0, "at-once", "N|P%", &o.at_once,
 		"how many nodes restart at a time; default: " PACE_AT_ONCE),
-	OPT_STR(0, "nodes", "SELECTOR", &o.nodes, "nodes that P% is a part of; default: all"),
+	OPT_STR(0, "daemonset", "NAME", &o.set, "P% is a part of its nodes; default: of all"),
 	OPT_UINT(0, "failures", "M", &o.failures,
 		 "stop when so many nodes have failed; default: 3"),
 	OPT_UINT(0, "turn-seconds", "N", &o.seconds,
@@ -262,7 +262,7 @@ int verb_report(int argc, char **argv, struct err *err)
 		.pace = { .at_once = o.at_once,
 			  .failures = o.failures,
 			  .seconds = o.seconds,
-			  .nodes = o.nodes },
+			  .set = o.set },
 	};
 
 	(void)argc, (void)argv;

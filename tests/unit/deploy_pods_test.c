@@ -406,6 +406,86 @@ START_TEST(a_success_lets_the_others_go_on)
 }
 END_TEST
 
+/* --- the pace --- */
+
+#define SET        "/apis/apps/v1/namespaces/kata/daemonsets/set"
+#define DESIRED(n) "{\"metadata\":{\"name\":\"set\"},\"status\":{\"desiredNumberScheduled\":" n "}}"
+
+/* Has other nodes ask for turns, until one has to wait; returns how many got one. */
+static unsigned turns_of_others(const struct report_options *o)
+{
+	enum { MOST = 20 };
+
+	for (unsigned i = 0; i < MOST; i++) {
+		struct report_options theirs = *o;
+		AUTO(str) char *node = str_fmt("other%u", i);
+		enum pace_answer how = PACE_WAIT;
+		struct err err = ERR_INIT;
+		struct pace p;
+
+		theirs.node = node;
+		pace_init(&p, &theirs, REPORT_DEFAULT, "kata");
+		ck_assert_msg(pace_acquire(&p, pods[0].k, false, false, &how, soon(), &err) == 0,
+			      "%s", err.msg);
+		pace_release(&p);
+		if (how != PACE_GO)
+			return i;
+	}
+	return MOST;
+}
+
+/* Without the name of a DaemonSet it is a part of all nodes of the cluster. */
+START_TEST(a_percentage_is_a_part_of_the_nodes_of_the_daemonset)
+{
+	static const struct {
+		const char *at_once, *set; /* NULL: there is none */
+		unsigned turns;
+	} cases[] = {
+		{ "50%", DESIRED("6"), 3 },
+		{ "50%", DESIRED("0"), 1 },
+		{ "50%", "{\"metadata\":{\"name\":\"set\"}}", 1 },
+		{ "50%", "{\"status\":{\"desiredNumberScheduled\":\"x\"}}", 1 },
+		{ "50%", NULL, 1 },
+		{ "2", NULL, 2 },
+	};
+	struct report_options o;
+
+	begin("50%", 0, false);
+	o = pods[0].o;
+	ck_assert_uint_eq(turns_of_others(&o), PODS / 2);
+	end();
+	begin(cases[_i].at_once, 0, false);
+	o = pods[0].o;
+	o.pace.set = "set";
+	if (cases[_i].set)
+		cluster_put(&c, SET, cases[_i].set);
+	ck_assert_uint_eq(turns_of_others(&o), cases[_i].turns);
+}
+END_TEST
+
+/* The pod of a new DaemonSet may ask before the cluster has counted the nodes. */
+START_TEST(nodes_that_are_not_counted_yet_are_asked_for_again)
+{
+	enum pace_answer how = PACE_WAIT;
+	struct err err = ERR_INIT;
+	struct report_options o;
+	struct pace p;
+
+	begin("50%", 0, false);
+	o = pods[0].o;
+	o.pace.set = "set";
+	cluster_put(&c, SET, DESIRED("0"));
+	ck_assert_uint_eq(turns_of_others(&o), 1);
+	pace_init(&p, &o, REPORT_DEFAULT, "kata");
+	ck_assert(pace_acquire(&p, pods[0].k, false, false, &how, soon(), &err) == 0);
+	ck_assert_int_eq(how, PACE_WAIT);
+	cluster_put(&c, SET, DESIRED("6"));
+	ck_assert(pace_acquire(&p, pods[0].k, false, false, &how, soon(), &err) == 0);
+	ck_assert_int_eq(how, PACE_GO);
+	pace_release(&p);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("deploy_pods");
@@ -415,6 +495,8 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, failures_stop_a_waiting_node);
 	tcase_add_test(t, a_success_lets_the_others_go_on);
+	tcase_add_loop_test(t, a_percentage_is_a_part_of_the_nodes_of_the_daemonset, 0, 6);
+	tcase_add_test(t, nodes_that_are_not_counted_yet_are_asked_for_again);
 	tcase_add_loop_test(t, a_pod_is_killed_at_every_request, 0, 4);
 	suite_add_tcase(s, t);
 	return suite_run(s);
