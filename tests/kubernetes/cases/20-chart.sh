@@ -122,6 +122,19 @@ test_chart_takes_what_it_says() {
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
 }
 
+# The file of the configuration, if its directory is another one, has the name that it has in the distribution.
+test_chart_knows_the_file_of_each_distribution() {
+	local pair args
+	for pair in k8s:config.toml k3s:config.toml rke2:config.toml k0s:containerd.toml microk8s:containerd-template.toml; do
+		args=$(chart_objects --set "k8sDistribution=${pair%:*},containerd.configDir=/srv/there" |
+			jq -r '.items[] | select(.kind == "DaemonSet") | .spec.template.spec.containers[].args[]')
+		has "file of ${pair%:*}" "$args" "^--cri-config=/srv/there/${pair#*:}\$"
+	done
+	args=$(chart_objects --set k8sDistribution=k0s,containerd.configFileName=own.toml |
+		jq -r '.items[] | select(.kind == "DaemonSet") | .spec.template.spec.containers[].args[]')
+	has "a file of another name" "$args" '^--cri-config=/etc/k0s/own.toml$'
+}
+
 # What uninstalls needs one node: of the same platform, whether or not it is selected, and whatever taints the
 # administrator has named. Those of nodes that are down are not tolerated, nor are all taints.
 test_chart_uninstalls_on_a_tainted_cluster() {

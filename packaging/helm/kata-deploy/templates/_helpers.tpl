@@ -71,10 +71,17 @@ kept the old installation, which nobody would be asked to uninstall. Finds nothi
 {{ $all | toJson }}
 {{- end }}
 
-{{- /* The directory of the configuration, and below it the socket, of each distribution. */}}
+{{- /* The directory of the configuration, and below it its file and the socket, of each distribution. */}}
 {{- define "kata.configDir" -}}
 {{- with .Values.containerd.configDir }}{{ . }}{{ else -}}
 {{- get (dict "k8s" "/etc/containerd" "k3s" "/var/lib/rancher/k3s/agent/etc/containerd" "rke2" "/var/lib/rancher/rke2/agent/etc/containerd" "k0s" "/etc/k0s" "microk8s" "/var/snap/microk8s/current/args") .Values.k8sDistribution -}}
+{{- end -}}
+{{- end }}
+
+{{- define "kata.configFile" -}}
+{{- include "kata.configDir" . -}}/
+{{- with .Values.containerd.configFileName }}{{ . }}{{ else -}}
+{{- get (dict "k8s" "config.toml" "k3s" "config.toml" "rke2" "config.toml" "k0s" "containerd.toml" "microk8s" "containerd-template.toml") .Values.k8sDistribution -}}
 {{- end -}}
 {{- end }}
 
@@ -168,7 +175,7 @@ downgrade is allowed because the administrator who chooses an older image wants 
 - --cri={{ include "kata.manager" . }}
 {{- with .Values.containerd }}
 {{- if or .configDir .configFileName }}
-- --cri-config={{ include "kata.configDir" $ }}/{{ .configFileName | default "config.toml" }}
+- --cri-config={{ include "kata.configFile" $ }}
 {{- end }}
 {{- with .runtimeSocket }}
 - --cri-socket={{ . }}
