@@ -76,7 +76,8 @@ test_chart_refuses_what_has_no_meaning() {
 		for wrong in image.name=x k8sDistribution=k9s shims.clh.enabled=true pace.restarts=0% pace.restarts=101% \
 			pace.failures=0 env.multiInstallSuffix=A_b env.installationPrefix=opt/kata drift=ignore \
 			healthPort=0 defaultShim=fc startupTaints[0]=a:Never image.digest=sha256:12 typo=1 \
-			containerd.configDir=/etc/../x uninstall.tolerations=all overhead.memory=lots env.installationPrefix=/kata; do
+			containerd.configDir=/etc/../x uninstall.tolerations=all overhead.memory=lots env.installationPrefix=/kata \
+			pace.restarts=10001 env.multiInstallSuffix=default env.multiInstallSuffix=kata-runtime env.multiInstallSuffix=qemu; do
 			fails_saying "$helm with $wrong" 1 'schema' "$helm" template lab "$CHART" --set "$wrong"
 		done
 	done
@@ -120,6 +121,15 @@ test_chart_takes_what_it_says() {
 	expect "classes" "$(chart_objects --set createRuntimeClasses=false | jq '[.items[] | select(.kind == "RuntimeClass")] | length')" 0
 	expect "classes without a default" "$(chart_objects --set createDefaultRuntimeClass=false |
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
+}
+
+# Helm reads numbers of a file as floating-point ones.
+test_chart_writes_large_numbers_in_full() {
+	local args
+	printf '%s\n' 'uninstall: { timeout: 2000000 }' 'pace: { failures: 1000000 }' >"$LAB/numbers.yaml"
+	args=$(chart_objects -f "$LAB/numbers.yaml" | jq -r '.items[] | select(.kind | test("Job|DaemonSet")) | .spec.template.spec.containers[].args[]')
+	has "seconds" "$args" '^--timeout=2000000$'
+	has "nodes" "$args" '^--failures=1000000$'
 }
 
 # The file of the configuration, if its directory is another one, has the name that it has in the distribution.
