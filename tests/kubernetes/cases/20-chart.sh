@@ -172,6 +172,15 @@ test_chart_uninstalls_on_a_tainted_cluster() {
 	expect "none is lost" "$(jq --argjson own "$own" '$own - .tolerations | length' <<<"$pod")" 0
 }
 
+# A namespace may have a name that YAML takes for a number.
+test_chart_takes_a_namespace_of_digits() {
+	local helm
+	for helm in helm3 helm4; do
+		expect "namespaces for $helm" "$("$helm" template lab "$CHART" --namespace 2024 | sed -n '/^#/!s/^.*namespace: \([^ ]*\).*$/\1/p' |
+			sort -u | paste -sd ' ')" '"2024" kube-system'
+	done
+}
+
 # The API server accepts all names, also as labels, for a long name of the release.
 test_chart_takes_long_names() {
 	local objects
