@@ -220,8 +220,8 @@ test_chart_divides_the_powers() {
 	done
 }
 
-# Where the API server has admission policies, a token can change only the node of its pod. This cluster has none, so
-# only the document is checked.
+# Where the API server has admission policies, a token can change only the node of its pod and the Leases of its
+# installation. This cluster has none, so only the documents are checked.
 test_chart_limits_a_token_to_its_node() {
 	local api=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy helm made
 	for helm in helm3 helm4; do
@@ -229,12 +229,18 @@ test_chart_limits_a_token_to_its_node() {
 		expect "objects without the value" "$("$helm" template lab "$CHART" --api-versions "$api" --set admissionPolicy=false |
 			grep -c '^kind: ValidatingAdmission')" 0
 		made=$("$helm" template lab "$CHART" --namespace "$NAMESPACE" --api-versions "$api" --show-only templates/admission.yaml)
-		expect "kinds" "$(sed -n 's/^kind: //p' <<<"$made" | paste -sd ' ')" "ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding"
+		expect "kinds" "$(sed -n 's/^kind: //p' <<<"$made" | sort | uniq -c | awk '{ print $2 "=" $1 }' | paste -sd ' ')" \
+			"ValidatingAdmissionPolicy=2 ValidatingAdmissionPolicyBinding=2"
 		has "the account" "$made" "username == 'system:serviceaccount:$NAMESPACE:$DAEMONSET'\$"
 		has "its objects" "$made" 'operations: \[UPDATE\], resources: \[nodes, nodes/status\]'
 		has "the node" "$made" 'expression: variables.node == object.metadata.name'
 		has "a failure of the policy" "$made" '^  failurePolicy: Fail$'
 		has "the binding" "$made" "^  policyName: $DAEMONSET\$"
+		has "every change of Leases" "$made" 'operations: \[CREATE, UPDATE, DELETE\], resources: \[leases\]'
+		has "its Leases" "$made" "expression: request.name.startsWith('kata-deploy.default.turn-') || request.name.startsWith('kata-deploy.default.failed.')\$"
+		has "those of a second installation" "$("$helm" template lab "$CHART" --api-versions "$api" --set env.multiInstallSuffix=b \
+			--show-only templates/admission.yaml)" "startsWith('kata-deploy.b.turn-')"
+		has "the binding of that" "$made" "^  policyName: $DAEMONSET-leases\$"
 	done
 }
 
