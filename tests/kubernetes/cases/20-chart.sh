@@ -83,6 +83,17 @@ test_chart_refuses_what_has_no_meaning() {
 	done
 }
 
+# A value that is set to null, or that the values of an older chart do not have (helm upgrade --reuse-values), is missing.
+test_chart_says_what_is_missing() {
+	local helm value
+	for helm in helm3 helm4; do
+		for value in containerd createRuntimeClasses createDefaultRuntimeClass overhead env.installationPrefix updateStrategy \
+			updateStrategy.rollingUpdate admissionPolicy uninstall uninstall.timeout serviceAccount resources; do
+			fails_saying "$helm without $value" 1 "${value##*.} is required\|missing property '${value##*.}'" "$helm" template lab "$CHART" --set "$value=null"
+		done
+	done
+}
+
 # With another suffix or prefix Helm would delete the objects of the installation, which the nodes would keep.
 test_chart_keeps_an_installation() {
 	local helm nobody=nodeSelector.nobody=yes wrong
