@@ -3,7 +3,7 @@
 # The build inserts it into each of them, after lines that set
 #
 #	name	the name of the package
-#	engine	the program kata-deploy
+#	engine	the program kata-deploy, and command, what a person types to run it
 #	release, keys	the package's directories, by their paths within the system that is changed
 #	root	that system's root directory, "" for this system
 #
@@ -36,7 +36,11 @@ look() {
 lay_down() { # [OPTION...]
 	kata install --yes --no-proof --quiet "$@" --release "$root$release" --trust-dir "$root$keys" --pin "$pin"
 }
+# Prints the command that installs this release, which may have expired and has no channel.
+print_command() { # VERB
+	echo "    $command $1 --release $release --trust-dir $keys --pin $pin"
+}
 leave() {
 	echo "$name: /opt/kata was installed from elsewhere and stays as it is; for this release:"
-	echo "    kata-deploy upgrade --release $release --trust-dir $keys"
+	print_command upgrade
 }

@@ -87,6 +87,12 @@ owners() {
 	pkg -V kata-containers && pkg -V kata-deploy && ! pkg -S "*/opt/kata/*" &&
 		pkg -L kata-containers | grep -q release.yaml
 }
+# Runs the command that the package has printed last. $inside is a part of the paths if there is no chroot.
+as_printed() {
+	local words
+	read -ra words < <(sed -n 's/^    //p' "$dir/out" | sed "s,/usr/lib/,$inside&,g")
+	on "${words[@]}" --cri none --no-proof --yes
+}
 # Holds kata-deploy's lock for some seconds, that of the running system or that of one below a directory.
 busy() {
 	mkdir -p "$node/run/lock"
@@ -132,6 +138,11 @@ life() {
 	check "it is as it was" installed 2.0-rc1
 	check "and stays when the package goes" pkg -r kata-containers
 	check "still" installed 2.0-rc1
+	check "and when it comes back" says "stays as it is" pkg -i "$(deb kata-containers 2.0)"
+	check "the command that it prints" as_printed
+	check "changes over to the package" installed 2.0
+	check "removed with what it installed" pkg -r kata-containers
+	check "nothing is installed then" absent
 	check "a person uninstalls it" on kata-deploy uninstall --yes --forget-trust
 	check "installed again" pkg -i "$(deb kata-containers 1.0)"
 

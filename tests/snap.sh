@@ -87,8 +87,17 @@ check "x1 can go" umount "$snaps/x1"
 check "what pods have of it is there" [ -x "$node/opt/kata/$held/bin/kata-runtime" ]
 check "uninstalled by hand" on /snap/kata-containers/x2/bin/kata-deploy uninstall --yes
 check "post-refresh leaves it so" hook x2 post-refresh
+cp "$dir/said" "$dir/printed"
 check "it is" [ ! -e "$node/opt/kata/current" ]
-check "installed again" hook x2 install
+as_printed() {
+	local words
+	read -ra words < <(sed -n 's/^    //p' "$dir/printed")
+	[ "${words[0]}" = kata-containers.deploy ] &&
+		on /snap/kata-containers/current/bin/kata-deploy "${words[@]:1}" --yes --no-proof
+}
+check "the command that it prints" as_printed
+check "installs it" installed 2.0
+check "install finds it there" hook x2 install
 check "remove" hook x2 remove
 check "nothing is left of it" [ ! -e "$node/opt/kata" ]
 check "nor of its registration" [ "$(cat "$node/etc/containerd/config.toml")" = "version = 2" ]
