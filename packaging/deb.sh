@@ -43,7 +43,7 @@ build() { # PACKAGE
 	mkdir -p "$tree/DEBIAN"
 	fill "$here/deb/$1.control" "SIZE=$size" "MAINTAINER=$maintainer" "RECOMMENDS=$recommends" >"$tree/DEBIAN/control"
 	(cd "$tree" && find usr -type f -print0 | LC_ALL=C sort -z | xargs -0 md5sum) >"$tree/DEBIAN/md5sums"
-	for script in postinst prerm postrm; do
+	for script in preinst postinst prerm postrm; do
 		[ ! -f "$here/deb/$1.$script" ] || fill "$here/deb/$1.$script" >"$tree/DEBIAN/$script"
 		[ ! -f "$tree/DEBIAN/$script" ] || chmod 0755 "$tree/DEBIAN/$script"
 	done

@@ -143,6 +143,9 @@ life() {
 	check "changes over to the package" installed 2.0
 	check "removed with what it installed" pkg -r kata-containers
 	check "nothing is installed then" absent
+	check "another version after that" pkg -i "$(deb kata-containers 1.0)"
+	check "is no upgrade, so it is installed" installed 1.0
+	check "of which no mark is left" [ ! -e "$node/var/lib/kata-containers" ]
 	check "a person uninstalls it" on kata-deploy uninstall --yes --forget-trust
 	check "installed again" pkg -i "$(deb kata-containers 1.0)"
 
