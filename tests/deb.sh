@@ -157,6 +157,12 @@ life() {
 	check "the edited configuration is there" [ -f "$node/opt/kata/etc/configuration.toml" ]
 	check "purged" pkg -P kata-containers
 	check "it is gone" [ ! -e "$node/opt/kata" ]
+	mkdir -p "$node/opt" "$node/srv/kata" && ln -s ../srv/kata "$node/opt/kata"
+	check "installed behind a link" pkg -i "$(deb kata-containers 1.0)"
+	check "it is there" installed 1.0
+	check "purged there" pkg -P kata-containers
+	check "nothing is installed behind the link" absent
+	rm -r "$node/opt/kata" "$node/srv/kata"
 	check "the timer is enabled again" "$deploy" timer enable --root "$node"
 	check "kata-deploy purged" pkg -P kata-deploy
 	check "the timer is disabled" [ ! -L "$timer" ]
