@@ -33,7 +33,7 @@ for p in kata-runtime containerd-shim-kata-v2 kata-collect-data; do
 	chmod 0755 "$tree/bin/run-$p"
 done
 copy_release "$tree"
-sed "/^# SPDX/,/^name:/{/^name:/!d}; /^# What follows/,\$d; s/@VERSION@/$version/; s/@ARCH@/$arch/" \
+sed "/^#/d; s/@VERSION@/$version/; s/@ARCH@/$arch/" \
 	"$here/../snap/snapcraft.yaml" >"$tree/meta/snap.yaml"
 for hook in install post-refresh remove; do
 	fill "$here/snap/hook.in" >"$tree/meta/hooks/$hook"

@@ -53,7 +53,7 @@ upstream() {
 	for app in runtime shim collect-data deploy manager; do
 		grep -q "^  $app:\$" "$dir/snap-1.0/tree/meta/snap.yaml" || return
 	done
-	! grep -q '@\|^parts' "$dir/snap-1.0/tree/meta/snap.yaml"
+	! grep -q '[@#]' "$dir/snap-1.0/tree/meta/snap.yaml"
 }
 check "its apps have upstream's names" upstream
 
