@@ -31,9 +31,13 @@ check_help() { # PROGRAM
 }
 
 check_man() { # PROGRAM
+	local section
 	"$1" manual man >"$dir/man.8"
 	said=$(MANWIDTH=80 LC_ALL=C man --warnings -l "$dir/man.8" 2>&1 >/dev/null)
 	[ -z "$said" ] || wrong "$1 manual man: $said"
+	for section in "EXIT STATUS" $(case $1 in *kata-deploy) echo ENVIRONMENT FILES ;; esac); do
+		grep -q "^\.SH $section\$" "$dir/man.8" || wrong "$1 manual man has no section $section"
+	done
 	! has mandoc || mandoc -T lint -W error "$dir/man.8" || wrong "$1 manual man"
 }
 

@@ -63,12 +63,34 @@ static const struct variable variables[] = {
 	{ CLI_ENV_RELEASE, "the release, if --release is not given; not recorded" },
 	{ CLI_ENV_TRUST, "directory of trusted keys, if --trust-dir is not given and the system "
 			 "that is changed has no " TRUST_DIRECTORY },
+	{ "NODE_NAME", "the node's name for report, if --node is not given" },
+	{ "http_proxy, https_proxy, all_proxy, no_proxy",
+	  "proxies, and hosts without one, if --proxy is not given" },
+	{ "SSL_CERT_FILE", "certificate authorities for https, if --cacert is not given" },
+	{ "SOURCE_DATE_EPOCH", "seconds since 1970: the creation time of a release that is built, "
+			       "and with --root the time in records" },
 	{ "NO_COLOR", "no colours" },
+	{ 0 },
+};
+
+static const struct variable files[] = {
+	{ CLI_PREFIX "/etc/configuration.toml, " CLI_PREFIX "/etc/config.d/*.toml",
+	  "the runtime's configuration; an edited file is kept" },
+	{ CLI_PREFIX "/current", "a symlink to the current release, which is in generations/ with "
+				 "the others" },
+	{ CLI_PREFIX "/state", "what is installed, and the journal of a change in progress" },
+	{ TRUST_DIRECTORY, "trusted keys, *.pub and *.channel.pub, or root.json" },
+	{ TRUST_KEPT "/" TRUST_KEPT_NAME,
+	  "which releases this node has accepted; an uninstall keeps it" },
+	{ SOURCE_CACHE, "downloads, until everything is unpacked" },
+	{ DEPLOY_LOCK, "the lock of a change" },
+	{ "/etc/systemd/system/kata-deploy-upgrade.*", "the units of timer enable" },
 	{ 0 },
 };
 
 static const struct manual manual = {
 	.variables = variables,
+	.files = files,
 	.name = "kata-deploy",
 	.text = "installs kata releases: verified, atomic, reversible",
 	.verbs = verbs,

@@ -97,6 +97,20 @@ static void man_body(const struct manual *m, FILE *to)
 	man_options(to, m->opts);
 }
 
+/* A section of variables or files, if there are any. */
+static void man_section(FILE *to, const char *title, const struct variable *list)
+{
+	if (list)
+		(void)fprintf(to, ".SH %s\n", title);
+	for (const struct variable *v = list; v && v->name; v++) {
+		(void)fputs(".TP\n\\fB", to);
+		roff(to, v->name);
+		(void)fputs("\\fR\n", to);
+		roff(to, v->text);
+		(void)fputs(".\n", to);
+	}
+}
+
 static void man(const struct manual *m, FILE *to)
 {
 	(void)fprintf(to, ".TH %s 8 \"\" \"kata %s\" \"System Administration\"\n", m->name,
@@ -105,13 +119,8 @@ static void man(const struct manual *m, FILE *to)
 	roff(to, m->text);
 	(void)fputc('\n', to);
 	man_body(m, to);
-	if (m->variables)
-		(void)fputs(".SH ENVIRONMENT\n", to);
-	for (const struct variable *v = m->variables; v && v->name; v++) {
-		(void)fprintf(to, ".TP\n.B %s\n", v->name);
-		roff(to, v->text);
-		(void)fputs(".\n", to);
-	}
+	man_section(to, "ENVIRONMENT", m->variables);
+	man_section(to, "FILES", m->files);
 	(void)fputs(".SH EXIT STATUS\n0 on success; else as in the table of errors:\n", to);
 #define X(sym, slug, status, rpc, text)           \
 	(void)fprintf(to, ".TP\n%d\n", (status)); \

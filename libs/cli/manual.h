@@ -21,18 +21,18 @@ struct family {
 	int (*run)(int argc, char **argv, struct err *err); /* calls subverb_run() */
 };
 
-/* An environment variable that the program uses. */
+/* An environment variable or a file that the program uses. */
 struct variable {
 	const char *name, *text;
 };
 
 struct manual {
-	const char *name, *text;          /* the program, and what it does */
-	const struct variable *variables; /* ends with a NULL name; NULL: none */
-	const struct subverb *verbs;      /* ends with a NULL name; NULL: a program without verbs */
-	const struct family *families;    /* ends with a NULL name */
-	const struct opt *opts;           /* of a program without verbs */
-	const char *about;                /* the description in its man page, a paragraph */
+	const char *name, *text;                  /* the program, and what it does */
+	const struct variable *variables, *files; /* end with a NULL name; NULL: none */
+	const struct subverb *verbs;   /* ends with a NULL name; NULL: a program without verbs */
+	const struct family *families; /* ends with a NULL name */
+	const struct opt *opts;        /* of a program without verbs */
+	const char *about;             /* the description in its man page, a paragraph */
 };
 
 /* Runs the command line: a verb, help [VERB], --help, --version or manual. E_USAGE, and the errors
