@@ -54,7 +54,7 @@ offers() {
 }
 
 check_shells() { # PROGRAM
-	local shell
+	local shell verb
 	for shell in bash zsh fish; do
 		"$1" manual "$shell" >"$dir/$shell"
 		! has "$shell" || "$shell" -n "$dir/$shell" || wrong "$1 manual $shell"
@@ -73,6 +73,11 @@ check_shells() { # PROGRAM
 	offers "$1" "" install --prefix ""
 	offers "$1" "" install --nonsense
 	case $1 in
+	*kata-manager)
+		for verb in status doctor try; do # which ask nothing
+			offers "$1" "" "$verb" --y
+		done
+		;;
 	*kata-deploy)
 		offers "$1" "generate show trust forget root sign rotate" keys ""
 		offers "$1" --passphrase-fd release sign --pass

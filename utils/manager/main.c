@@ -17,17 +17,18 @@ struct manager_options options;
 
 #define PLACE                                                                                   \
 	OPT_STR(0, "prefix", "DIR", &engine.prefix, "installation prefix; default: /opt/kata"), \
-		OPT_FLAG(0, "json", &options.json, "print the result as JSON"),                 \
-		OPT_FLAG('y', "yes", &options.yes, "do not ask; needed without a terminal")
+		OPT_FLAG(0, "json", &options.json, "print the result as JSON")
+#define CHANGE PLACE, OPT_FLAG('y', "yes", &options.yes, "do not ask; needed without a terminal")
 #define RELEASE                                                                                 \
 	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),              \
 		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),       \
 		OPT_STR(0, "cri", "NAME", &engine.cri, "container manager; default: detected"), \
 		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container as a proof")
 
-static const struct opt install_opts[] = { RELEASE, PLACE, OPT_END };
+static const struct opt install_opts[] = { RELEASE, CHANGE, OPT_END };
 /* Arguments after "--" are passed on to kata-deploy. */
-static const struct opt plain_opts[] = { PLACE, OPT_END };
+static const struct opt change_opts[] = { CHANGE, OPT_END };
+static const struct opt look_opts[] = { PLACE, OPT_END };
 static const struct opt try_opts[] = {
 	OPT_STR(0, "with", "CLIENT", &options.with, "nerdctl, docker or ctr; default: which works"),
 	PLACE,
@@ -35,7 +36,7 @@ static const struct opt try_opts[] = {
 };
 static const struct opt remove_opts[] = {
 	OPT_FLAG('f', "force", &options.force, "even if containers are running"),
-	PLACE,
+	CHANGE,
 	OPT_END,
 };
 
@@ -99,18 +100,15 @@ static int remove_all(int argc, char **argv, struct err *err)
 	return pass("uninstall", err);
 }
 
-/* status and doctor have no option --yes. */
 static int status(int argc, char **argv, struct err *err)
 {
 	(void)argc, (void)argv;
-	options.yes = false;
 	return pass("status", err);
 }
 
 static int doctor(int argc, char **argv, struct err *err)
 {
 	(void)argc, (void)argv;
-	options.yes = false;
 	return pass("doctor", err);
 }
 
@@ -120,13 +118,13 @@ static const struct subverb verbs[] = {
 	{ "try", "[IMAGE [COMMAND...]]", "run a container in a VM; without IMAGE show a proof",
 	  try_opts, manager_try, 0, -1 },
 	{ "switch", "VERSION [-- OPTION...]", "make another installed release the current one",
-	  plain_opts, switch_to, 1, -1 },
+	  change_opts, switch_to, 1, -1 },
 	{ "upgrade", "[-- OPTION...]", "install the newest release", install_opts, upgrade, 0, -1 },
-	{ "rollback", "[-- OPTION...]", "go back to the previous release", plain_opts, rollback, 0,
+	{ "rollback", "[-- OPTION...]", "go back to the previous release", change_opts, rollback, 0,
 	  -1 },
 	{ "remove", "[-- OPTION...]", "remove what was installed", remove_opts, remove_all, 0, -1 },
-	{ "status", "", "show what is installed, and what uses it", plain_opts, status, 0, 0 },
-	{ "doctor", "", "check whether this machine can run containers in VMs", plain_opts, doctor,
+	{ "status", "", "show what is installed, and what uses it", look_opts, status, 0, 0 },
+	{ "doctor", "", "check whether this machine can run containers in VMs", look_opts, doctor,
 	  0, 0 },
 	{ 0 },
 };
