@@ -134,6 +134,15 @@ test_chart_takes_what_it_says() {
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
 }
 
+# An installation beside another one must not register its handlers, so it needs some of its own.
+test_chart_needs_a_handler() {
+	local helm none=shims.qemu.enabled=false,createDefaultRuntimeClass=false
+	for helm in helm3 helm4; do
+		fails_saying "$helm without a handler" 1 'no runtime is enabled' "$helm" template lab "$CHART" --set "$none,env.multiInstallSuffix=b"
+		expect "RuntimeClasses" "$("$helm" template lab "$CHART" --set "$none" | grep -c '^kind: RuntimeClass')" 0
+	done
+}
+
 # Helm reads numbers of a file as floating-point ones.
 test_chart_writes_large_numbers_in_full() {
 	local args

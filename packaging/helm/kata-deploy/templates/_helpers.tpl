@@ -185,8 +185,12 @@ downgrade is allowed because the administrator who chooses an older image wants 
 {{- end }}
 {{- end }}
 {{- if .Values.env.multiInstallSuffix }}
+{{- $handlers := include "kata.handlers" . | fromJsonArray }}
+{{- if not $handlers }}
+{{- fail "no runtime is enabled: a second installation needs a handler of its own, so set shims.qemu.enabled or createDefaultRuntimeClass" }}
+{{- end }}
 - --no-default-handlers
-{{- range include "kata.handlers" . | fromJsonArray }}
+{{- range $handlers }}
 - --handler={{ . }}={{ include "kata.prefix" $ }}/etc/configuration.toml
 {{- end }}
 {{- end }}
