@@ -134,6 +134,17 @@ test_chart_takes_what_it_says() {
 		jq -r '.items[] | select(.kind == "RuntimeClass") | .metadata.name')" kata-qemu
 }
 
+# What Helm prints after an installation is for that installation, and leaves an uninstallation the time that it has.
+test_chart_notes_are_of_the_installation() {
+	local helm notes
+	for helm in helm3 helm4; do
+		notes=$("$helm" install noted "$CHART" --namespace "$NAMESPACE" --dry-run=client --set env.multiInstallSuffix=b,uninstall.timeout=1000)
+		has "the condition" "$notes" '@.type=="KataReady-b"'
+		has "the label" "$notes" ' -L kata-deploy.katacontainers.io/b$'
+		has "the time" "$notes" "helm uninstall noted --namespace $NAMESPACE --timeout 1300s"
+	done
+}
+
 # An installation beside another one must not register its handlers, so it needs some of its own.
 test_chart_needs_a_handler() {
 	local helm none=shims.qemu.enabled=false,createDefaultRuntimeClass=false
