@@ -135,6 +135,12 @@ check "the next one" push -e wanted=two
 check "pushes what it is to" pushed 2.0.0 first
 differ() { ! push -e nodes=all -e '{"wanted": "{{ {\"first\": \"two\", \"second\": \"one\"}[inventory_hostname] }}"}' && grep -q "play of its own" "$dir/said"; }
 check "hosts of one play that want different ones are told so" differ
+misnamed() { # KEY...
+	! push -e "{\"kata_keys\": [$(printf '"%s", ' "$@" | sed 's/, $//')]}" && grep -q "must have another name" "$dir/said"
+}
+mkdir "$dir/more" && cp "$dir/other.pub" "$dir/more/key.pub" && cp "$dir/key.pub" "$dir/more/key"
+check "two keys of one name" misnamed "$dir/key.pub" "$dir/more/key.pub"
+check "a key whose name is none of a key" misnamed "$dir/more/key"
 cp "$dir/other.pub" "$dir/push/fetched/keys/was.pub"
 check "once more" push -e wanted=two
 check "a key that is not given any more is not trusted any more" trusts key.pub
