@@ -135,6 +135,10 @@ check "the next one" push -e wanted=two
 check "pushes what it is to" pushed 2.0.0 first
 differ() { ! push -e nodes=all -e '{"wanted": "{{ {\"first\": \"two\", \"second\": \"one\"}[inventory_hostname] }}"}' && grep -q "play of its own" "$dir/said"; }
 check "hosts of one play that want different ones are told so" differ
+older() { # the plan for a host that has the key of the release from an earlier run
+	cp "$dir/key.pub" "$dir/push/trust/" && push --check -e wanted=two -e "{\"kata_push\": false, \"kata_keys\": [\"$dir/other.pub\"]}"
+}
+check "a plan with the keys that the host has" older
 misnamed() { # KEY...
 	! push -e "{\"kata_keys\": [$(printf '"%s", ' "$@" | sed 's/, $//')]}" && grep -q "must have another name" "$dir/said"
 }
