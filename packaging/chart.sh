@@ -9,8 +9,8 @@ umask 022
 
 chart=$1 version=$2 out=$3
 name=$(basename "$chart")
-[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$ ]] || {
-	echo "chart: Helm wants a version like 3.10.0, not $version; set VERSION" >&2
+[[ $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]] || {
+	echo "chart: Helm wants a version like 3.10.0 or 3.10.0-rc1, not $version; set VERSION" >&2
 	exit 1
 }
 work=$(mktemp -d)

@@ -38,6 +38,7 @@ test_chart_packs_the_same_twice() {
 		has "lint of $helm" "$("$helm" lint --strict "$LAB/packed/one.tgz" 2>&1)" "0 chart(s) failed"
 	done
 	fails_saying "a version that Helm refuses" 1 'not 3.10; set VERSION' packaging/chart.sh "$CHART" 3.10 "$LAB/packed/bad.tgz"
+	fails_saying "a version that no release has" 1 'not 3.10.0+b1; set VERSION' packaging/chart.sh "$CHART" 3.10.0+b1 "$LAB/packed/bad.tgz"
 	[ ! -e "$LAB/packed/bad.tgz" ]
 }
 
