@@ -120,7 +120,7 @@ const struct subverb keys_verbs[] = {
 	  keys_forget, 0, -1 },
 	{ "root", "ROOT.json", "make a set of keys with roles, to be signed", root_opts, keys_root,
 	  1, 1 },
-	{ "sign", "ROOT.json", "sign a set of keys", root_sign_opts, keys_sign, 1, 1 },
+	{ "sign", "FILE", "sign a file, such as a set of keys", root_sign_opts, keys_sign, 1, 1 },
 	{ "rotate", "ROOT.json", "accept a new set of keys signed by the old one", rotate_opts,
 	  keys_rotate, 1, 1 },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
