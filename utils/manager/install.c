@@ -115,7 +115,9 @@ static int show_plan(struct err *err)
 	const struct json *download;
 	const char *reason;
 
-	strv_push(&words, "plan");
+	/* Not the verb plan: the user may have given any option of the verb install. */
+	strv_push(&words, "install");
+	strv_push(&words, "--dry-run");
 	engine_add_release(&words);
 	j = engine_ask(words, err);
 	if (!j || engine_check(j, err) < 0)
