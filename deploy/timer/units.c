@@ -291,6 +291,7 @@ static int systemctl(const char *verb, const char *unit, struct buf *out, struct
 
 static int need_systemd(const struct units *u, struct err *err)
 {
+	bool usual = str_eq(u->place.prefix, DEFAULT_PREFIX);
 	AUTO(str) char *program = NULL;
 
 	if (u->place.root || is_booted(&u->place))
@@ -301,8 +302,8 @@ static int need_systemd(const struct units *u, struct err *err)
 	err_set(err, E_UNSUPPORTED, "systemd does not run this machine, so it has no timers");
 	return err_hint(err,
 			"let cron do it, with this line in /etc/cron.d/kata-deploy: 0 3 * * * root "
-			"sleep $(shuf -i 0-7200 -n 1); %s timer run --quiet",
-			program);
+			"sleep $(shuf -i 0-7200 -n 1); %s timer run --quiet%s%s",
+			program, usual ? "" : " --prefix ", usual ? "" : u->place.prefix);
 }
 
 static int settle(const struct units_place *place, const char *verb, struct err *err)

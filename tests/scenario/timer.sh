@@ -125,6 +125,12 @@ run() {
 	return $status
 }
 
+# --- without systemd: the line for cron is of the same installation ---
+
+says 12 "; /opt/kata/bin/kata-deploy timer run --quiet" "$deploy" timer enable
+if grep -q -e --prefix "$lab/said"; then fail "it names the default prefix"; fi
+says 12 " timer run --quiet --prefix /srv/kata" "$deploy" timer enable --prefix /srv/kata
+
 # --- with a running systemd: a stand-in records its requests ---
 
 mkdir -p /run/systemd/system
