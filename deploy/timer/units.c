@@ -24,6 +24,8 @@
 #define TIMER  UNITS_NAME ".timer"
 #define MARK   "# Written by kata-deploy timer enable; changes belong into a drop-in."
 #define SYSTEM "/usr/bin/kata-deploy"
+/* The line of the service that names its installation. */
+#define CONDITION "ConditionPathExists"
 
 /* The default of --prefix: the units pass only another one. */
 #define DEFAULT_PREFIX "/opt/kata"
@@ -83,7 +85,7 @@ static void put_service(const struct units *u, const char *program, struct buf *
 		    "Wants=network-online.target\n"
 		    "After=network-online.target containerd.service docker.service crio.service "
 		    "k3s.service k3s-agent.service rke2-server.service rke2-agent.service\n");
-	buf_fmt(to, "ConditionPathExists=%s/current\n", u->place.prefix);
+	buf_fmt(to, CONDITION "=%s/current\n", u->place.prefix);
 	buf_str(to, "\n[Service]\nType=oneshot\nExecStart=");
 	buf_fmt(to, "%s", program);
 	buf_str(to, " timer run --quiet");
@@ -275,6 +277,45 @@ static int remove_unit(const struct units_place *place, const char *kind, bool *
 	return is_ours(path, &was, &theirs) > 0 ? remove_file(path, changed, err) : 0;
 }
 
+/* Returns the value of the last line KEY=VALUE, heap, or NULL. */
+static char *value_of(const char *text, const char *key)
+{
+	AUTO(strv) char **lines = strv_split(text, "\n");
+	char *value = NULL;
+
+	strv_each(line, lines) {
+		size_t n = strlen(key);
+
+		if (strncmp(*line, key, n) != 0 || (*line)[n] != '=')
+			continue;
+		free(value);
+		value = xstrdup(*line + n + 1);
+	}
+	return value;
+}
+
+/* Returns the prefix of another installation that the service upgrades, heap; NULL: there is none, or
+ * err is set. */
+static char *prefix_of_other(const struct units_place *place, struct err *err)
+{
+	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
+	AUTO(str) char *service = unit_path(place, ETC, "service", err);
+	AUTO(str) char *own = str_fmt("%s/current", place->prefix);
+	struct err theirs = ERR_INIT; /* the administrator's unit */
+	char *path;
+
+	if (!service || is_ours(service, &text, &theirs) <= 0)
+		return NULL;
+	path = value_of(buf_cstr(&text), CONDITION);
+	if (!path || str_eq(path, own)) {
+		free(path);
+		return NULL;
+	}
+	if (str_ends(path, "/current"))
+		path[strlen(path) - strlen("/current")] = '\0';
+	return path;
+}
+
 /* --- the running systemd --- */
 
 static bool is_booted(const struct units_place *place)
@@ -346,10 +387,21 @@ static int write_units(const struct units *u, bool *changed, struct err *err)
 int units_enable(const struct units *u, bool *changed, struct err *err)
 {
 	bool was = is_enabled(&u->place), undone;
+	AUTO(str) char *other = NULL;
 	struct err ignored = ERR_INIT;
 
 	*changed = false;
 	if (fd_check_room(FDS_NEEDED, err) < 0 || need_systemd(u, err) < 0)
+		return -1;
+	other = prefix_of_other(&u->place, err);
+	if (other) {
+		err_set(err, E_EXISTS, TIMER " upgrades the installation below %s", other);
+		return err_hint(err,
+				"there is one such timer: kata-deploy timer disable --prefix %s "
+				"ends that, and cron can upgrade the other one",
+				other);
+	}
+	if (err->code)
 		return -1;
 	/* After a restart a new window is in effect at once. */
 	if (write_units(u, changed, err) == 0 &&
@@ -362,9 +414,14 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 
 int units_disable(const struct units_place *place, bool *changed, struct err *err)
 {
+	AUTO(str) char *other = NULL;
+
 	*changed = false;
 	if (fd_check_room(FDS_NEEDED, err) < 0)
 		return -1;
+	other = prefix_of_other(place, err);
+	if (other || err->code)
+		return other ? 0 : -1;
 	/* First, while systemd still knows the unit; it may not exist. */
 	if (is_booted(place)) {
 		struct err ignored = ERR_INIT;
@@ -395,7 +452,7 @@ int units_made(const struct units_place *place, char ***paths, struct err *err)
 	AUTO(str) char *timer = service ? unit_path(place, ETC, "timer", err) : NULL;
 	AUTO(str) char *wants = timer ? below(place, WANTS, err) : NULL;
 	AUTO(str) char *link = wants ? str_fmt("%s/" TIMER, wants) : NULL;
-	AUTO(str) char *condition = str_fmt("\nConditionPathExists=%s/current\n", place->prefix);
+	AUTO(str) char *condition = str_fmt("\n" CONDITION "=%s/current\n", place->prefix);
 	struct err theirs = ERR_INIT; /* the administrator's unit stays */
 
 	if (!link)
@@ -433,23 +490,6 @@ void units_state_release(struct units_state *s)
 	free(s->window);
 	free(s->jitter);
 	free(s->next);
-}
-
-/* Returns the value of the last line KEY=VALUE, heap, or NULL. */
-static char *value_of(const char *text, const char *key)
-{
-	AUTO(strv) char **lines = strv_split(text, "\n");
-	char *value = NULL;
-
-	strv_each(line, lines) {
-		size_t n = strlen(key);
-
-		if (strncmp(*line, key, n) != 0 || (*line)[n] != '=')
-			continue;
-		free(value);
-		value = xstrdup(*line + n + 1);
-	}
-	return value;
 }
 
 static void ask_systemd(struct units_state *out)

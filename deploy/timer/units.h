@@ -47,9 +47,10 @@ MUST_CHECK int units_check(const struct units *u, struct err *err);
 
 /* Writes the units and enables the timer; starts it if systemd runs this machine. *changed: false
  * if it was so already. E_UNSUPPORTED: systemd does not run this machine; the message has a line
- * for cron. E_EXISTS: the administrator has a unit of that name. */
+ * for cron. E_EXISTS: the administrator has a unit of that name, or it is that of another prefix. */
 MUST_CHECK int units_enable(const struct units *u, bool *changed, struct err *err);
-/* Stops and disables the timer, and removes the units that units_enable() wrote. */
+/* Stops and disables the timer, and removes the units that units_enable() wrote; not those of
+ * another prefix. */
 MUST_CHECK int units_disable(const struct units_place *place, bool *changed, struct err *err);
 
 /* For an uninstall, which must also remove units that would start a missing program: appends the
