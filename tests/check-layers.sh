@@ -69,7 +69,7 @@ judge() {
 		# own, but not of the same line. The name of a directory stands for all its files, which
 		# may include each other, but not in a circle.
 		layer("paths settings")
-		layer("device hugepages")
+		layer("device hugepages scale")
 		layer("storage")
 		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
 		layer("process connection")
