@@ -148,12 +148,14 @@ check "a key whose name is none of a key" misnamed "$dir/more/key"
 cp "$dir/other.pub" "$dir/push/fetched/keys/was.pub"
 check "once more" push -e wanted=two
 check "a key that is not given any more is not trusted any more" trusts key.pub
-kept() { # an empty directory of the administrator, in which the role has made one
+kept() { # an empty directory of the administrator, in which the role has made one; a file in another one
 	local where="kata_trust_dir=$dir/push/own/trust"
-	mkdir "$dir/push/own" && push -e wanted=two -e "$where" && push -e kata_state=absent -e "$where" &&
-		[ -d "$dir/push/own" ] && [ ! -e "$dir/push/own/trust" ]
+	mkdir "$dir/push/own" && touch "$dir/push/first/mine" && push -e wanted=two -e "$where" &&
+		push -e kata_state=absent -e "$where" && [ -d "$dir/push/own" ] && [ ! -e "$dir/push/own/trust" ] &&
+		[ -e "$dir/push/first/mine" ] && [ ! -e "$dir/push/first/release.tar" ] && rm "$dir/push/first/mine" &&
+		push -e wanted=two -e "$where" && push -e kata_state=absent -e "$where" && [ ! -e "$dir/push/first" ]
 }
-check "an uninstall removes no directory of the administrator" kept
+check "an uninstall removes nothing of the administrator" kept
 
 if [ -n "$one" ]; then
 	busybox ip link set lo up
