@@ -146,7 +146,9 @@ mkdir "$dir/more" && cp "$dir/other.pub" "$dir/more/key.pub" && cp "$dir/key.pub
 check "two keys of one name" misnamed "$dir/key.pub" "$dir/more/key.pub"
 check "a key whose name is none of a key" misnamed "$dir/more/key"
 cp "$dir/other.pub" "$dir/push/fetched/keys/was.pub"
+touch "$dir/push/fetched/keys/mine.key"
 check "once more" push -e wanted=two
+check "what is no public key stays" rm "$dir/push/fetched/keys/mine.key"
 check "a key that is not given any more is not trusted any more" trusts key.pub
 kept() { # an empty directory of the administrator, in which the role has made one; a file in another one
 	local where="kata_trust_dir=$dir/push/own/trust"
