@@ -308,11 +308,23 @@ static int watch(pid_t pid, struct child *child, struct err *err)
 	return -1;
 }
 
+/* If whoever started this program ignored SIGCHLD, which stays so over an exec, the kernel reaps
+ * children itself, and waiting for them fails. */
+static void keep_children(void)
+{
+	struct sigaction now;
+
+	if (sigaction(SIGCHLD, NULL, &now) == 0 &&
+	    (now.sa_handler == SIG_IGN || (now.sa_flags & SA_NOCLDWAIT)))
+		(void)signal(SIGCHLD, SIG_DFL);
+}
+
 int spawn_fork(struct child *child, struct err *err)
 {
 	pid_t pid;
 
 	*child = CHILD_NONE;
+	keep_children();
 	(void)pthread_mutex_lock(&claims_lock); /* no reaping of orphans between fork and claim */
 	pid = fork();
 	if (pid > 0)

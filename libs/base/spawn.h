@@ -15,7 +15,7 @@
  * In the child all signals are unblocked and at their defaults (but see same_group), fds above 2
  * that are not listed are closed, and no parent-death signal is set unless parent_death_signal is
  * given. If exec fails, spawn_start fails and names the program. Only async-signal-safe calls run
- * between fork and exec, so threads may call it.
+ * between fork and exec, so threads may call it. If SIGCHLD is ignored, it no longer is afterwards.
  *
  * A process that reaps orphans (PID 1, a subreaper) calls spawn_reap_orphans() on SIGCHLD, which
  * reaps every zombie except those that belong to a struct child or were claimed.

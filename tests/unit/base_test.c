@@ -620,6 +620,18 @@ START_TEST(only_a_program_of_our_group_ignores_what_we_ignore)
 }
 END_TEST
 
+START_TEST(a_child_is_waited_for_if_sigchld_was_ignored)
+{
+	struct spawn s = { .argv = ARGV("sh", "-c", "exit 3") };
+	struct sigaction ignore = { .sa_handler = _i ? SIG_DFL : SIG_IGN,
+				    .sa_flags = _i ? SA_NOCLDWAIT : 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(sigaction(SIGCHLD, &ignore, NULL), 0);
+	ck_assert_msg(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err) == 3, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(spawn_reports_a_missing_program)
 {
 	char *const *argv = ARGV("/nonexistent/program");
@@ -1083,6 +1095,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, a_gone_reader_ends_nothing_that_catches_signals);
 	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);
 	tcase_add_test(pure, only_a_program_of_our_group_ignores_what_we_ignore);
+	tcase_add_loop_test(pure, a_child_is_waited_for_if_sigchld_was_ignored, 0, 2);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
 	tcase_add_test(pure, spawn_lowers_the_priority);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);
