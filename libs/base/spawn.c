@@ -69,15 +69,17 @@ int spawn_exit_code(int wait_status)
 	return WEXITSTATUS(wait_status);
 }
 
-/* The full path of a program, heap, so that the child only has to exec; NULL with errno set. */
+/* The full path of a program, heap, so that the child only has to exec; NULL with errno set. The
+ * PATH of cron and of su lacks the directories of the system's programs. */
 static char *find_program(const char *name)
 {
 	const char *path = getenv("PATH");
+	AUTO(str) char *all = str_fmt("%s:/usr/sbin:/sbin", path ? path : "/usr/bin:/bin");
 	AUTO(strv) char **dirs = NULL;
 
 	if (strchr(name, '/'))
 		return xstrdup(name);
-	dirs = strv_split(path ? path : "/usr/sbin:/usr/bin:/sbin:/bin", ":");
+	dirs = strv_split(all, ":");
 	strv_each(dir, dirs) {
 		char *full = str_fmt("%s/%s", *dir, name);
 

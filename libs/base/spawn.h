@@ -46,7 +46,8 @@ struct spawn_user {
 };
 
 struct spawn {
-	char *const *argv;          /* argv[0] is looked up in PATH unless it has a slash */
+	char *const *argv;          /* argv[0] is looked up in PATH, /usr/sbin and /sbin,
+				     * unless it has a slash */
 	const char *program;        /* the file to execute, if it is not argv[0] */
 	char *const *env;           /* NULL: the parent's */
 	const char *cwd;            /* NULL: the parent's */

@@ -632,6 +632,19 @@ START_TEST(a_child_is_waited_for_if_sigchld_was_ignored)
 }
 END_TEST
 
+/* As rc-service is by a job of cron. */
+START_TEST(a_program_of_the_system_is_found_without_a_path_to_it)
+{
+	struct spawn s = { .argv = ARGV("ldconfig", "--version") };
+	struct err err = ERR_INIT;
+
+	if (!path_exists("/usr/sbin/ldconfig") && !path_exists("/sbin/ldconfig"))
+		return;
+	ck_assert_int_eq(setenv("PATH", "/usr/bin:/bin", 1), 0);
+	ck_assert_msg(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err) == 0, "%s", err.msg);
+}
+END_TEST
+
 START_TEST(spawn_reports_a_missing_program)
 {
 	char *const *argv = ARGV("/nonexistent/program");
@@ -1094,6 +1107,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(pure, closed_standard_streams_are_no_files, 0, 2);
 	tcase_add_test(pure, a_gone_reader_ends_nothing_that_catches_signals);
 	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);
+	tcase_add_test(pure, a_program_of_the_system_is_found_without_a_path_to_it);
 	tcase_add_test(pure, only_a_program_of_our_group_ignores_what_we_ignore);
 	tcase_add_loop_test(pure, a_child_is_waited_for_if_sigchld_was_ignored, 0, 2);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
