@@ -71,6 +71,7 @@ void interrupt_catch(const char *name, const char *text)
 	}
 	/* What reads our output may end by the same signal. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 bool interrupt_is_caught(void)

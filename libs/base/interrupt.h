@@ -16,7 +16,8 @@
  *	rc = undo();
  *	interrupt_shield(false);
  *
- * Then SIGPIPE is ignored too: a write whose reader is gone does not end the program either.
+ * Then SIGPIPE and SIGXFSZ are ignored: a write whose reader is gone, or that is above the limit of
+ * file sizes, fails, and does not end the program either.
  *
  * While signals are caught, spawn.h starts programs in process groups of their own, so that the
  * terminal's SIGINT does not end them too.

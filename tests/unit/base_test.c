@@ -584,6 +584,19 @@ START_TEST(a_gone_reader_ends_nothing_that_catches_signals)
 }
 END_TEST
 
+START_TEST(a_limit_of_file_sizes_ends_nothing_that_catches_signals)
+{
+	const struct rlimit small = { 1, 1 };
+	AUTO(fd) int fd = memfd_create("file", MFD_CLOEXEC);
+
+	interrupt_catch("base_test", "one moment");
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+	ck_assert_int_eq(write(fd, "xx", 2), 1);
+	ck_assert_int_eq(write(fd, "x", 1), -1);
+	ck_assert_int_eq(errno, EFBIG);
+}
+END_TEST
+
 /* A signal that comes before the call, and one that comes after it. */
 START_TEST(signals_are_passed_on)
 {
@@ -1106,6 +1119,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
 	tcase_add_loop_test(pure, closed_standard_streams_are_no_files, 0, 2);
 	tcase_add_test(pure, a_gone_reader_ends_nothing_that_catches_signals);
+	tcase_add_test(pure, a_limit_of_file_sizes_ends_nothing_that_catches_signals);
 	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);
 	tcase_add_test(pure, a_program_of_the_system_is_found_without_a_path_to_it);
 	tcase_add_test(pure, only_a_program_of_our_group_ignores_what_we_ignore);
