@@ -69,9 +69,9 @@ judge() {
 		# own, but not of the same line. The name of a directory stands for all its files, which
 		# may include each other, but not in a circle.
 		layer("paths settings")
-		layer("device hugepages scale")
+		layer("device hugepages")
 		layer("storage")
-		layer("boot guest hotplug iptables metrics namespaces network oom stream termination")
+		layer("boot clock guest hotplug iptables metrics namespaces network oom scale stream termination")
 		layer("process connection")
 		layer("entry")
 		layer("sandbox")

@@ -3,6 +3,7 @@
 
 #include "agent/rpc/rpc.h"
 
+#include "agent/clock.h"
 #include "agent/container.h"
 #include "agent/guest.h"
 #include "agent/hotplug.h"
@@ -48,6 +49,16 @@ void on_set_guest_date_time(struct ttrpc_call *call, const void *request, void *
 
 	(void)arg;
 	answer(call, guest_set_clock(&now, &err), &err);
+}
+
+void on_follow_clock(struct ttrpc_call *call, const void *request, void *arg)
+{
+	const Grpc__FollowClockRequest *r = request;
+	const struct timespec host = { .tv_sec = r->sec, .tv_nsec = r->nsec };
+	struct err err = ERR_INIT;
+
+	(void)arg;
+	answer(call, clock_follow(&host, &err), &err);
 }
 
 void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *arg)

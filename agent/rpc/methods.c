@@ -53,6 +53,7 @@ const struct ttrpc_method agent_methods[] = {
 	  on_get_guest_details },
 	{ "SetGuestDateTime", TTRPC_EVENT, &grpc__set_guest_date_time_request__descriptor,
 	  on_set_guest_date_time },
+	{ "FollowClock", TTRPC_EVENT, &grpc__follow_clock_request__descriptor, on_follow_clock },
 	{ "ReseedRandomDev", TTRPC_EVENT, &grpc__reseed_random_dev_request__descriptor,
 	  on_reseed_random_dev },
 	{ "OnlineCPUMem", TTRPC_FLOW, &grpc__online_cpumem_request__descriptor, on_online_cpu_mem },

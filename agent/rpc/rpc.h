@@ -56,6 +56,7 @@ void on_tty_win_resize(struct ttrpc_call *call, const void *request, void *arg);
 void on_get_oom_event(struct ttrpc_call *call, const void *request, void *arg);
 void on_get_guest_details(struct ttrpc_call *call, const void *request, void *arg);
 void on_set_guest_date_time(struct ttrpc_call *call, const void *request, void *arg);
+void on_follow_clock(struct ttrpc_call *call, const void *request, void *arg);
 void on_reseed_random_dev(struct ttrpc_call *call, const void *request, void *arg);
 void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg);
 void on_mem_hotplug_by_probe(struct ttrpc_call *call, const void *request, void *arg);

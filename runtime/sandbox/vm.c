@@ -417,6 +417,7 @@ static void detach(void *arg)
 	(void)pthread_mutex_lock(&v->lock);
 	client = STEAL(v->client, NULL);
 	(void)pthread_mutex_unlock(&v->lock);
+	guest_clock_stop(&v->clock);
 	health_stop(&v->health);
 	watch_remove(STEAL(v->grace, NULL));
 	watch_remove(STEAL(v->watch, NULL));
@@ -427,10 +428,12 @@ static void detach(void *arg)
 }
 
 /* The agent has answered for the first time. */
-static void watch_health(void *arg)
+static void attend_agent(void *arg)
 {
 	struct vm *v = arg;
 
+	if (v->client)
+		guest_clock_start(&v->clock, v->loop, v->client);
 	if (v->client && v->config->health_timeout_s)
 		health_start(&v->health, v->loop, v->client,
 			     (uint64_t)v->config->health_timeout_s * 1000, on_agent_silent, v);
@@ -453,7 +456,7 @@ int vm_connect(struct vm *v, struct deadline deadline, struct err *err)
 		if (call_service(v, "grpc.Health", "Check", &request,
 				 &grpc__health_check_response__descriptor, deadline, NULL,
 				 err) == 0) {
-			loop_call(v->loop, watch_health, v);
+			loop_call(v->loop, attend_agent, v);
 			return 0;
 		}
 	}

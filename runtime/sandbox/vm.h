@@ -21,6 +21,7 @@
 #include "config/config.h"
 #include "device/disks.h"
 #include "loop/loop.h"
+#include "sandbox/clock.h"
 #include "sandbox/health.h"
 #include "sandbox/lines.h"
 #include "share/share.h"
@@ -57,8 +58,9 @@ struct vm {
 	 * VM has not ended when the timer expires, grace_why is reported. */
 	struct watch *grace;
 	const char *grace_why;
-	struct health health; /* loop; checks whether the agent answers, once it has */
-	struct disks disks;   /* those plugged in while the VM runs */
+	struct guest_clock clock; /* loop; once the agent has answered */
+	struct health health;     /* loop; checks whether the agent answers, once it has */
+	struct disks disks;       /* those plugged in while the VM runs */
 
 	pthread_mutex_t lock; /* guards what follows, to why: written on the loop, read by flows */
 	pthread_cond_t changed;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void create_sandbox(void)
@@ -289,6 +290,37 @@ START_TEST(a_processor_comes_online)
 }
 END_TEST
 
+/* What a container's shell prints, as a number. */
+static long number_in(const char *id, const char *script)
+{
+	AUTO(str) char *out = NULL;
+
+	lab_run(id, script, false);
+	out = lab_read("ReadStdout", id, "");
+	ck_assert_int_eq(lab_wait(id, ""), 0);
+	lab_remove(id);
+	return strtol(out, NULL, 10);
+}
+
+START_TEST(the_clock_follows_the_host)
+{
+	static const char now[] = "echo >/made; stat -c %Y /made";
+	Grpc__FollowClockRequest follow = GRPC__FOLLOW_CLOCK_REQUEST__INIT;
+	long before, after;
+
+	vm_boot_with("quiet", ARGV("-rtc", "base=2020-01-01T00:00:00"));
+	create_sandbox();
+	vm_copy_busybox();
+	before = number_in("before", now);
+	ck_assert_int_gt(time(NULL) - before, 86400);
+	follow.sec = time(NULL);
+	(void)lab_must("FollowClock", &follow, NULL);
+	after = number_in("after", now);
+	ck_assert(after >= follow.sec && after < follow.sec + 60);
+	vm_end();
+}
+END_TEST
+
 /* --- limits --- */
 
 enum { LIMITS = 11 }; /* of limits_in() */
@@ -459,6 +491,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, the_network_is_configured_as_requested);
 	tcase_add_test(tc, a_device_that_does_not_appear_is_a_timeout);
 	tcase_add_test(tc, a_processor_comes_online);
+	tcase_add_test(tc, the_clock_follows_the_host);
 	tcase_add_test(tc, containers_have_limits_as_on_a_node);
 	tcase_add_test(tc, more_memory_raises_the_limits_that_depend_on_it);
 	tcase_add_test(tc, rules_and_memory);
