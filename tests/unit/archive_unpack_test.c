@@ -300,8 +300,9 @@ START_TEST(a_large_window_is_refused)
 }
 END_TEST
 
-/* Unpacks in a new process and returns its peak of memory in KiB. */
-static long peak_of(const struct buf *blob, enum err_code code)
+/* Unpacks what must be refused in a new process, and returns its peak of memory in KiB. Which error it
+ * is depends on how far libarchive reads before it refuses. */
+static long peak_of(const struct buf *blob)
 {
 	struct rusage use;
 	int status;
@@ -310,10 +311,11 @@ static long peak_of(const struct buf *blob, enum err_code code)
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
 		int rc = unpack(blob, 1);
+		bool refused = err.code == E_INVALID || err.code == E_LIMIT;
 
-		if (rc < 0 && err.code != code)
+		if (rc < 0 && !refused)
 			(void)fprintf(stderr, "%s\n", err.msg);
-		_exit(rc == 0 ? 1 : err.code == code ? 0 : 2);
+		_exit(rc == 0 ? 1 : refused ? 0 : 2);
 	}
 	ck_assert_int_eq(wait4(pid, &status, 0, &use), pid);
 	ck_assert_int_eq(status, 0);
@@ -327,15 +329,12 @@ START_TEST(bombs_are_refused)
 	static const struct {
 		struct tar_entry e;
 		bool end;
-		enum err_code code;
 	} bombs[] = {
-		{ { "bin/shim", '0', 0755, 7, NULL, "#!shim\n" }, true, E_LIMIT },
-		{ { "././@LongLink", 'L', 0644, UINT64_C(8000000000), NULL, NULL },
-		  false,
-		  E_INVALID },
-		{ { "pax", 'x', 0644, UINT64_C(8000000000), NULL, NULL }, false, E_INVALID },
-		{ { "pax", 'g', 0644, UINT64_C(8000000000), NULL, NULL }, false, E_INVALID },
-		{ { "bin/shim", '0', 0755, UINT64_C(8000000000), NULL, NULL }, false, E_INVALID },
+		{ { "bin/shim", '0', 0755, 7, NULL, "#!shim\n" }, true },
+		{ { "././@LongLink", 'L', 0644, UINT64_C(8000000000), NULL, NULL }, false },
+		{ { "pax", 'x', 0644, UINT64_C(8000000000), NULL, NULL }, false },
+		{ { "pax", 'g', 0644, UINT64_C(8000000000), NULL, NULL }, false },
+		{ { "bin/shim", '0', 0755, UINT64_C(8000000000), NULL, NULL }, false },
 	};
 	AUTO(buf) struct buf tar = BUF_INIT(TAR_MAX), blob = BUF_INIT(TAR_MAX);
 	long peak;
@@ -345,7 +344,7 @@ START_TEST(bombs_are_refused)
 		tar_end(&tar);
 	zstd_repeat(&tar, 0, UINT64_C(10000000000), UNPACK_WINDOW_LOG, &blob);
 	ck_assert_uint_lt(blob.len, 400000);
-	peak = peak_of(&blob, bombs[_i].code);
+	peak = peak_of(&blob);
 	ck_assert(SANITIZED || peak < RSS_MAX_KIB);
 }
 END_TEST

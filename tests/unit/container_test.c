@@ -450,10 +450,10 @@ END_TEST
 START_TEST(readonly_root_and_paths)
 {
 	expect(&(struct parts){ .script = "touch /x 2>&1; touch /tmp/x 2>&1; echo a > /dev/null; "
-					  "echo b > /etc/t 2>&1; true",
+					  "(echo b > /etc/t) 2>&1 | sed 's/.*: //'",
 				.root = "\"readonly\":true" },
 	       "touch: /x: Read-only file system\ntouch: /tmp/x: Read-only file system\n"
-	       "/bin/sh: can't create /etc/t: Read-only file system\n");
+	       "Read-only file system\n");
 	expect(
 		&(struct parts){
 			.script = "touch /etc/x 2>&1; touch /x && echo ok",
@@ -631,7 +631,7 @@ START_TEST(seccomp_filters)
 		"{\"index\":1,\"value\":255,\"valueTwo\":10,\"op\":\"SCMP_CMP_MASKED_EQ\"}]}]}";
 	static const char script[] = "mkdir /x 2>&1; kill -10 1 2>&1; kill -0 1 && echo may";
 
-	if (UNDER_VALGRIND) /* which has no flags of seccomp */
+	if (UNDER_VALGRIND) /* which has no seccomp */
 		return;
 	expect(&(struct parts){ .script = script, .linux_ = filter },
 	       "mkdir: can't create directory '/x': No space left on device\n"
@@ -724,6 +724,8 @@ START_TEST(system_calls_beyond_the_profile_do_not_exist)
 		  ENOSYS },
 	};
 
+	if (UNDER_VALGRIND) /* which has no seccomp */
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		struct running r;
 		int result;
