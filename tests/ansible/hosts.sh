@@ -74,7 +74,11 @@ each() { # WORD=PATTERN HOST...
 	done
 }
 # The error of HOST in the last play contains TEXT.
-why() { grep "^fatal: \[$1\]" "$dir/play" | grep -F -e "$2"; }
+why() { # HOST TEXT: prints what was said instead
+	local said
+	said=$(grep "^fatal: \[$1\]" "$dir/play")
+	grep -qF -e "$2" <<<"$said" || { echo "$said" && return 1; }
+}
 installed() { # VERSION HOST...
 	local version=$1 name
 	shift
