@@ -28,6 +28,17 @@ test_capabilities_and_masked_paths() {
 	expect "limits" "$(run "$IMAGE" "$(lab_id)" sh -c 'ulimit -n')" 1024
 }
 
+# Shared files have the host's time, others the guest's.
+test_the_clock_is_that_of_the_host() {
+	local got
+	mkdir -p "$LAB/share"
+	got=$(run --mount "type=bind,src=$LAB/share,dst=/mnt,options=rbind:rw" \
+		--mount "type=tmpfs,src=tmpfs,dst=/own" "$IMAGE" "$(lab_id)" sh -c \
+		'echo >/mnt/first; sleep 0.2; echo >/own/second; sleep 0.2; echo >/mnt/third
+		stat -c %y /mnt/first /own/second /mnt/third')
+	expect "in order" "$(sort <<<"$got")" "$got"
+}
+
 test_no_devices_but_the_usual() {
 	expect "kmsg" "$(run "$IMAGE" "$(lab_id)" sh -c \
 		'mknod /dev/k c 1 11; head -c 1 /dev/k 2>&1 | grep -o "not permitted"')" "not permitted"
