@@ -53,9 +53,12 @@ static int add_object(void *arg, const struct tree_at *at, struct err *err)
 	struct object one = { 0 };
 	struct stat st;
 
-	(void)err;
-	if (at->when != TREE_FILE || fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (at->when != TREE_FILE)
 		return TREE_GO_ON;
+	if (fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		(void)err_sys(err, "look at the object %s", at->name);
+		return TREE_FAILED;
+	}
 	(void)!str_print(one.sha256, sizeof(one.sha256), "%.64s", at->name);
 	one.ino = st.st_ino;
 	if (S_ISREG(st.st_mode) && sha256_is_hex(one.sha256))
@@ -235,6 +238,25 @@ static int write_layout(const struct deploy *d, const struct layout *l, struct e
 	return dir < 0 ? -1 : file_replace(d->state, name, text, strlen(text), 0644, err);
 }
 
+/* True if an error of reading says that something is missing or not what it should be. Any other
+ * error, such as EMFILE, ENOMEM or EIO, says nothing of what could not be read. */
+static bool is_damage(const struct err *why)
+{
+	switch (why->sys) {
+	case 0:
+		return why->code == E_INVALID || why->code == E_LIMIT;
+	case ENOENT:
+	case ENOTDIR:
+	case EISDIR:
+	case ELOOP:
+	case ENXIO:
+	case ENAMETOOLONG:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Reads the layout of a generation, or rebuilds it from the generation's tree: 1. Returns 0 if the
  * tree is missing or incomplete. */
 static int settle_layout(struct rebuild *r, const char *id, struct layout *l, struct err *err)
@@ -245,7 +267,7 @@ static int settle_layout(struct rebuild *r, const char *id, struct layout *l, st
 	if (layout_load(r->d, id, l, &why) == 0)
 		return 1;
 	layout_release(l);
-	if (why.code == E_UNSUPPORTED) {
+	if (!is_damage(&why)) {
 		*err = why;
 		return -1;
 	}
@@ -255,6 +277,10 @@ static int settle_layout(struct rebuild *r, const char *id, struct layout *l, st
 	err_clear(&why);
 	if (read_tree(r->d, &r->objects, id, l, &why) < 0) {
 		layout_release(l);
+		if (!is_damage(&why)) {
+			*err = why;
+			return err_wrap(err, "read generation %s", id);
+		}
 		report(r, path, "lost, and its generation is not complete");
 		return 0;
 	}
@@ -397,21 +423,20 @@ static int set_journal_aside(struct rebuild *r, const struct err *why, struct er
 	return 0;
 }
 
-/* True if `current` and install.json name different generations. */
-static bool is_torn(const struct deploy *d)
+/* Returns 1 if `current` and install.json name different generations, else 0. */
+static int is_torn(const struct deploy *d, struct err *err)
 {
 	AUTO(str) char *target = NULL, *wanted = str_fmt("generations/%s", d->in.current);
-	struct err ignored = ERR_INIT;
+	int there = d->in.current ? store_link_read(d->root, "current", &target, err) : 0;
 
-	return store_link_read(d->root, "current", &target, &ignored) == 1 &&
-	       !str_eq(target, wanted);
+	return there < 0 ? -1 : there && !str_eq(target, wanted);
 }
 
 static int run(struct rebuild *r, struct err *err)
 {
 	struct deploy *d = r->d;
 	struct err why = ERR_INIT;
-	bool torn = false;
+	int torn = 0;
 
 	if (d->root < 0)
 		return 0;
@@ -426,7 +451,7 @@ static int run(struct rebuild *r, struct err *err)
 		}
 		if (set_journal_aside(r, &why, err) < 0)
 			return -1;
-		torn = true;
+		torn = 1;
 	}
 	err_clear(&why);
 	if (prefix_load(d, &why) < 0) {
@@ -436,7 +461,11 @@ static int run(struct rebuild *r, struct err *err)
 		}
 		return deploy_set_aside(d, "install.json", err) < 0 ? -1 : rebuild_record(r, err);
 	}
-	if (prefix_is_lost(d) || (torn && d->in.current && is_torn(d)))
+	if (torn)
+		torn = is_torn(d, err);
+	if (torn < 0)
+		return -1;
+	if (torn || prefix_is_lost(d))
 		return rebuild_record(r, err);
 	return settle_layouts(r, err);
 }

@@ -1107,6 +1107,36 @@ START_TEST(a_directory_that_cannot_be_read_is_not_empty)
 }
 END_TEST
 
+/* What cannot be read now may be whole: recover reports the error, and forgets nothing. */
+START_TEST(a_generation_that_cannot_be_read_is_not_lost)
+{
+	AUTO(layout) struct layout one = LAYOUT_INIT;
+	struct err none = ERR_INIT;
+	bool failed = true;
+
+	release_make("1", &one, &none);
+	AUTO(str) char *json = str_fmt("kata/state/generations/%s.json", one.id);
+	AUTO(str) char *whole = at(json);
+	install("1");
+	install("2");
+	for (unsigned n = 1; failed; n++) {
+		AUTO(deploy) struct deploy *d = NULL;
+		struct err why = ERR_INIT;
+
+		ck_assert_int_eq(unlink(whole), 0);
+		fails_in = n;
+		failed = recover_at(prefix, NULL, &why) < 0;
+		ck_assert_msg(failed == (fails_in == 0), "call %u: %s", n, why.msg);
+		ck_assert_msg(!failed || why.code == E_IO, "%s", why.msg);
+		fails_in = 0;
+		ck_assert_int_ge(recover_at(prefix, NULL, &none), 0);
+		OK(open_as(DEPLOY_LOOK, NULL, &d, &err));
+		ck_assert_uint_eq(deploy_installed(d)->generations.n, 2);
+	}
+	ck_assert(there(json));
+}
+END_TEST
+
 /* In the middle of an upgrade that has made all its files: its journal, or the old contents of a
  * file outside the prefix. */
 START_TEST(a_damaged_journal_is_set_aside)
@@ -1293,6 +1323,7 @@ int main(void)
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
 	tcase_add_test(tc, a_directory_that_cannot_be_read_is_not_empty);
+	tcase_add_test(tc, a_generation_that_cannot_be_read_is_not_lost);
 	tcase_add_loop_test(tc, a_damaged_journal_is_set_aside, 0, 3);
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
