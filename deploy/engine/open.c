@@ -266,6 +266,9 @@ int deploy_layout(const struct deploy *d, const char *id, struct layout *out, st
 		return 0;
 	if (err->code == E_NOT_FOUND)
 		err->code = E_STATE;
+	/* This program writes nothing above a limit, so it is damaged. */
+	if (err->code == E_LIMIT)
+		err->code = E_INVALID;
 	return err->code == E_STATE || err->code == E_INVALID ? hint_recover(err) : -1;
 }
 

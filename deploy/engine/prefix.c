@@ -89,11 +89,13 @@ int prefix_load(struct deploy *d, struct err *err)
 	installed_release(&d->in);
 	if (d->state < 0 || !prefix_has(d, "state/install.json"))
 		return 0;
-	if (file_read(d->state, "install.json", STATE_MAX, &text, err) < 0)
-		return -1;
-	if (installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
+	if (file_read(d->state, "install.json", STATE_MAX, &text, err) == 0 &&
+	    installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
 		return 0;
 	err_wrap(err, "%s/state", d->prefix);
+	/* This program writes nothing above a limit, so it is damaged. */
+	if (err->code == E_LIMIT)
+		err->code = E_INVALID;
 	if (err->code == E_INVALID)
 		hint_recover(err);
 	return -1;

@@ -208,9 +208,13 @@ int journal_load(int state, struct plan *p, enum journal_word *word, struct err 
 		return 0;
 	if (fd < 0)
 		return err_sys(err, "open the journal");
-	if (file_read_fd(fd, "the journal", JOURNAL_MAX, &text, err) < 0)
-		return -1;
-	return journal_parse(p, word, buf_cstr(&text), text.len, err) < 0 ? -1 : 1;
+	if (file_read_fd(fd, "the journal", JOURNAL_MAX, &text, err) == 0 &&
+	    journal_parse(p, word, buf_cstr(&text), text.len, err) == 0)
+		return 1;
+	/* This program writes nothing above a limit, so it is damaged. */
+	if (err->code == E_LIMIT)
+		err->code = E_INVALID;
+	return -1;
 }
 
 int journal_end(int state, struct err *err)

@@ -44,7 +44,7 @@ MUST_CHECK int journal_parse(struct plan *p, enum journal_word *word, const char
 MUST_CHECK int journal_begin(int state, const struct plan *p, struct err *err);
 /* Appends a word. It is on disk when it succeeds; when it fails, it may or may not be on disk. */
 MUST_CHECK int journal_say(int state, enum journal_word word, struct err *err);
-/* Returns 1 with the journal parsed, or 0 if there is no journal. */
+/* Returns 1 with the journal parsed, or 0 if there is no journal. Errors as journal_parse(). */
 MUST_CHECK int journal_load(int state, struct plan *p, enum journal_word *word, struct err *err);
 /* Removes the journal, durably; succeeds if it does not exist. */
 MUST_CHECK int journal_end(int state, struct err *err);

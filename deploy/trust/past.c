@@ -210,10 +210,12 @@ int trust_past_load(struct trust_past *past, int state, struct err *err)
 
 	if (fd < 0)
 		return state < 0 || errno == ENOENT ? 0 : err_sys(err, "open " NAME);
-	if (file_read_fd(fd, NAME, TRUST_MEMORY_MAX, &text, err) < 0)
-		return -1;
-	if (trust_past_parse(past, buf_cstr(&text), text.len, err) == 0)
+	if (file_read_fd(fd, NAME, TRUST_MEMORY_MAX, &text, err) == 0 &&
+	    trust_past_parse(past, buf_cstr(&text), text.len, err) == 0)
 		return 1;
+	/* This program writes nothing above a limit, so it is damaged. */
+	if (err->code == E_LIMIT)
+		err->code = E_INVALID;
 	return err->code == E_INVALID ? err_hint(err, "run kata-deploy recover") : -1;
 }
 

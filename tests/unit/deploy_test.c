@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "crypto/sha256.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/engine/engine.h"
 #include "tests/crash/release.h"
@@ -1178,6 +1179,39 @@ START_TEST(a_damaged_journal_is_set_aside)
 }
 END_TEST
 
+/* More nested than any document of ours. */
+START_TEST(a_document_above_a_limit_is_damaged)
+{
+	AUTO(layout) struct layout one = LAYOUT_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err none = ERR_INIT;
+	char deep[2048];
+
+	release_make("1", &one, &none);
+	AUTO(str) char *json = str_fmt("kata/state/generations/%s.json", one.id);
+	const char *const damaged[] = { "kata/state/install.json", json, "kata/state/journal" };
+	install("1");
+	memset(deep, '[', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	if (_i == 2) {
+		AUTO(str) char *line = str_fmt("%s\n", deep);
+		char hex[65];
+
+		sha256_hex(deep, strlen(deep), hex);
+		AUTO(str) char *journal = str_fmt("%.16s %s", hex, line);
+		write_text(damaged[_i], journal);
+	} else {
+		write_text(damaged[_i], deep);
+	}
+	if (_i != 1)
+		FAILS(open_as(DEPLOY_CHANGE, NULL, &d, &err), E_INVALID);
+	ck_assert_int_gt(recover_at(prefix, NULL, &none), 0);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, 1);
+	ck_assert_int_eq(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &none), 0);
+}
+END_TEST
+
 /* In a directory that is no prefix, or does not exist. */
 START_TEST(recover_makes_nothing)
 {
@@ -1325,6 +1359,7 @@ int main(void)
 	tcase_add_test(tc, a_directory_that_cannot_be_read_is_not_empty);
 	tcase_add_test(tc, a_generation_that_cannot_be_read_is_not_lost);
 	tcase_add_loop_test(tc, a_damaged_journal_is_set_aside, 0, 3);
+	tcase_add_loop_test(tc, a_document_above_a_limit_is_damaged, 0, 3);
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
 	tcase_add_loop_test(tc, a_file_may_outlive_the_installation, 0, 2);
