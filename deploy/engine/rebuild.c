@@ -6,7 +6,8 @@
  * rebuilt is reported.
  *
  * Each file is replaced atomically, install.json last, so no journal is needed: after an
- * interruption it is run again. Damaged files are moved to state/damaged/, not removed.
+ * interruption it is run again. Damaged files are moved to state/damaged/, not removed. The disk may
+ * be full, so whatever writes releases the reserve first.
  */
 
 #include "base/fd.h"
@@ -217,8 +218,10 @@ static void report(struct rebuild *r, const char *path, const char *what)
 int deploy_set_aside(struct deploy *d, const char *name, struct err *err)
 {
 	AUTO(str) char *to = str_fmt("damaged/%s", path_basename(name));
-	AUTO(fd) int dir = path_mkdirs(d->state, "damaged", PATH_NO_LINKS, 0700, err);
 
+	if (reserve_release(d, err) < 0)
+		return -1;
+	AUTO(fd) int dir = path_mkdirs(d->state, "damaged", PATH_NO_LINKS, 0700, err);
 	if (dir < 0)
 		return -1;
 	if (renameat(d->state, name, d->state, to) < 0 && errno != ENOENT) {
@@ -233,8 +236,10 @@ int deploy_set_aside(struct deploy *d, const char *name, struct err *err)
 static int write_layout(const struct deploy *d, const struct layout *l, struct err *err)
 {
 	AUTO(str) char *name = str_fmt("generations/%s.json", l->id), *text = layout_format(l);
-	AUTO(fd) int dir = path_mkdirs(d->state, "generations", PATH_NO_LINKS, 0755, err);
 
+	if (reserve_release(d, err) < 0)
+		return -1;
+	AUTO(fd) int dir = path_mkdirs(d->state, "generations", PATH_NO_LINKS, 0755, err);
 	return dir < 0 ? -1 : file_replace(d->state, name, text, strlen(text), 0644, err);
 }
 
@@ -359,6 +364,8 @@ static int save(const struct rebuild *r, const struct installed *in, struct err 
 {
 	AUTO(str) char *text = installed_format(in);
 
+	if (reserve_release(r->d, err) < 0)
+		return -1;
 	return file_replace(r->d->state, "install.json", text, strlen(text), 0644, err);
 }
 

@@ -874,6 +874,9 @@ static void fill_up(bool files)
 	ck_assert_int_eq(errno, ENOSPC);
 }
 
+static int recover_at(const char *where, const struct deploy_step_ops *const *undo,
+		      struct err *err);
+
 static int free_space(struct deploy *d, const char *verb, struct err *err)
 {
 	if (str_eq(verb, "gc"))
@@ -914,6 +917,36 @@ START_TEST(verbs_that_free_space_need_none)
 		deploy_close(STEAL(d, NULL));
 		ck_assert(files || there("kata/state/reserve"));
 	}
+	ck_assert_int_eq(umount(dir), 0);
+}
+END_TEST
+
+/* No journal is there, whose recovery would release the reserve. */
+START_TEST(a_lost_state_is_rebuilt_on_a_full_disk)
+{
+	static const char *const lost[] = { "kata/state/install.json", "kata/state/generations" };
+	AUTO(str) char *path = at(lost[_i / 2]), *filler = at("filler.0");
+	AUTO(deploy) struct deploy *d = NULL;
+	bool files = _i % 2;
+
+	if (!own_file_system(files ? "size=8m,nr_inodes=200" : "size=8m"))
+		return;
+	install("1");
+	install("2");
+	write_text("kata/state/trust.json", "junk");
+	OK(path_remove_tree(path, &err));
+	fill_up(files);
+	OK(recover_at(prefix, NULL, &err));
+	/* The files that were lost may have taken inodes of the reserve. */
+	if (!files)
+		fill_up(files);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	ck_assert_uint_eq(deploy_installed(d)->generations.n, 2);
+	OK(deploy_set_aside(d, "trust.json", &err));
+	OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
+	ck_assert_int_eq(unlink(filler), 0);
+	deploy_close(STEAL(d, NULL));
+	ck_assert(files || there("kata/state/reserve"));
 	ck_assert_int_eq(umount(dir), 0);
 }
 END_TEST
@@ -1353,6 +1386,7 @@ int main(void)
 	tcase_add_test(tc, links_stay_below_the_root);
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
 	tcase_add_loop_test(tc, verbs_that_free_space_need_none, 0, 12);
+	tcase_add_loop_test(tc, a_lost_state_is_rebuilt_on_a_full_disk, 0, 4);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
