@@ -26,7 +26,7 @@ static struct {
 } o = { .compress = "fit" };
 
 static const struct opt opts[] = {
-	OPT_STR('o', "output", "FILE", &o.output, "write the initrd to FILE"),
+	OPT_PATH('o', "output", "FILE", &o.output, "write the initrd to FILE"),
 	OPT_STR('z', "compress", "HOW", &o.compress,
 		"none, gzip, zstd or fit (default): none up to 4 MiB, zstd above"),
 	OPT_STRV('D', "define", "NAME=VALUE", &o.vars, "the value of $NAME in manifests"),

@@ -22,8 +22,8 @@ static struct {
 } o;
 
 static const struct opt opts[] = {
-	OPT_STR('o', "output", "FILE", &o.output,
-		"write the image to FILE, and its root hash to FILE.verity"),
+	OPT_PATH('o', "output", "FILE", &o.output,
+		 "write the image to FILE, and its root hash to FILE.verity"),
 	OPT_FLAG('p', "plain", &o.plain, "no hash tree: the guest does not verify the image"),
 	OPT_FLAG('m', "mapped", &o.mapped, "no hash tree, for guests that map an nvdimm (dax)"),
 	OPT_FLAG('h', "help", &o.help, "print this text"),

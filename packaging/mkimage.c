@@ -37,7 +37,7 @@ static struct {
 } o;
 
 static const struct opt build_opts[] = {
-	OPT_STR('o', "output", "PATH", &o.out, "a directory, or with --archive a file"),
+	OPT_PATH('o', "output", "PATH", &o.out, "a directory, or with --archive a file"),
 	OPT_STR('n', "name", "NAME:TAG", &o.name, "name of the image"),
 	OPT_STRV('e', "entrypoint", "WORD", &o.entrypoint,
 		 "a word of the entry point; may be repeated"),

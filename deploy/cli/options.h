@@ -43,17 +43,17 @@ struct cli_place {
 	char *own_prefix, *own_root, *own_memory; /* memory of the settled paths */
 	bool entered;                             /* host is this process's root directory */
 };
-#define CLI_PLACE(g)                                                                           \
-	OPT_STR(0, "prefix", "DIR", &(g).prefix, "installation prefix; default: " CLI_PREFIX), \
-		OPT_STR(0, "root", "DIR", &(g).root,                                           \
-			"work on the system below DIR and touch no other"),                    \
-		OPT_STR(0, "host", "DIR", &(g).host,                                           \
-			"work on the running system, mounted below DIR"),                      \
-		OPT_STR(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock"),  \
-		OPT_UINT(0, "lock-wait", "SECONDS", &(g).lock_wait,                            \
-			 "wait so long for another kata-deploy; default: 0"),                  \
-		OPT_STR(0, "trust-memory", "DIR", &(g).memory,                                 \
-			"kept by uninstall; default: " TRUST_KEPT)
+#define CLI_PLACE(g)                                                                            \
+	OPT_PATH(0, "prefix", "DIR", &(g).prefix, "installation prefix; default: " CLI_PREFIX), \
+		OPT_PATH(0, "root", "DIR", &(g).root,                                           \
+			 "work on the system below DIR and touch no other"),                    \
+		OPT_PATH(0, "host", "DIR", &(g).host,                                           \
+			 "work on the running system, mounted below DIR"),                      \
+		OPT_PATH(0, "lock", "FILE", &(g).lock, "default: /run/lock/kata-deploy.lock"),  \
+		OPT_UINT(0, "lock-wait", "SECONDS", &(g).lock_wait,                             \
+			 "wait so long for another kata-deploy; default: 0"),                   \
+		OPT_PATH(0, "trust-memory", "DIR", &(g).memory,                                 \
+			 "kept by uninstall; default: " TRUST_KEPT)
 
 /* Sets the defaults; cleans the prefix, so that "/opt/kata/" and "/opt//kata" become "/opt/kata";
  * makes root absolute, and NULL if it is /. Idempotent. E_USAGE: a path is wrong.
@@ -80,13 +80,14 @@ struct cli_source {
 	const char *cacert, *proxy, *cache, *limit_rate;
 	bool keep_cache;
 };
-#define CLI_SOURCE(g)                                                                              \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &(g).releases,                                    \
-		 "release, - for a tar on stdin; repeated: mirrors"),                              \
-		OPT_STR(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"),    \
-		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),           \
-		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"),   \
-		OPT_STR(0, "cache", "DIR", &(g).cache, "default: " SOURCE_CACHE ", or in --root"), \
+#define CLI_SOURCE(g)                                                                            \
+	OPT_PATHS('r', "release", "URL|DIR|FILE", &(g).releases,                                 \
+		  "release, - for a tar on stdin; repeated: mirrors"),                           \
+		OPT_PATH(0, "cacert", "FILE", &(g).cacert, "certificate authorities for https"), \
+		OPT_STR(0, "proxy", "URL", &(g).proxy, "default: from the environment"),         \
+		OPT_STR(0, "limit-rate", "BYTES", &(g).limit_rate, "bytes per second; K, M, G"), \
+		OPT_PATH(0, "cache", "DIR", &(g).cache,                                          \
+			 "default: " SOURCE_CACHE ", or in --root"),                             \
 		OPT_FLAG(0, "keep-cache", &(g).keep_cache, "keep complete downloads in the cache")
 
 /* The components of a release. */
@@ -105,18 +106,18 @@ struct cli_trust {
 	unsigned threshold;
 	bool allow_downgrade, allow_expired, without_channel;
 };
-#define CLI_TRUST(g)                                                                            \
-	OPT_STRV('k', "key", "FILE", &(g).keys, "trust this public key only; may be repeated"), \
-		OPT_STRV(0, "channel-key", "FILE", &(g).channel_keys,                           \
-			 "public key for channels only; may be repeated"),                      \
-		OPT_UINT(0, "threshold", "K", &(g).threshold,                                   \
-			 "number of keys that must have signed"),                               \
-		OPT_STR(0, "trust-dir", "DIR", &(g).directory, "default: " TRUST_DIRECTORY),    \
-		OPT_STR(0, "pin", "SHA256", &(g).pin, "release.yaml must have this digest"),    \
-		OPT_FLAG(0, "allow-downgrade", &(g).allow_downgrade,                            \
-			 "accept an older release than the last one"),                          \
-		OPT_FLAG(0, "allow-expired", &(g).allow_expired, "accept an expired release"),  \
-		OPT_FLAG(0, "without-channel", &(g).without_channel,                            \
+#define CLI_TRUST(g)                                                                             \
+	OPT_PATHS('k', "key", "FILE", &(g).keys, "trust this public key only; may be repeated"), \
+		OPT_PATHS(0, "channel-key", "FILE", &(g).channel_keys,                           \
+			  "public key for channels only; may be repeated"),                      \
+		OPT_UINT(0, "threshold", "K", &(g).threshold,                                    \
+			 "number of keys that must have signed"),                                \
+		OPT_PATH(0, "trust-dir", "DIR", &(g).directory, "default: " TRUST_DIRECTORY),    \
+		OPT_STR(0, "pin", "SHA256", &(g).pin, "release.yaml must have this digest"),     \
+		OPT_FLAG(0, "allow-downgrade", &(g).allow_downgrade,                             \
+			 "accept an older release than the last one"),                           \
+		OPT_FLAG(0, "allow-expired", &(g).allow_expired, "accept an expired release"),   \
+		OPT_FLAG(0, "without-channel", &(g).without_channel,                             \
 			 "accept a source without the followed channel")
 
 /* The container manager, and the handlers to register with it. */
@@ -130,8 +131,8 @@ struct cli_manager {
 };
 #define CLI_MANAGER(g)                                                                         \
 	OPT_STR(0, "cri", "NAME", &(g).name, "container manager, or none; default: detected"), \
-		OPT_STR(0, "cri-config", "FILE", &(g).config, "its configuration file"),       \
-		OPT_STR(0, "cri-socket", "FILE", &(g).socket, "its socket"),                   \
+		OPT_PATH(0, "cri-config", "FILE", &(g).config, "its configuration file"),      \
+		OPT_PATH(0, "cri-socket", "FILE", &(g).socket, "its socket"),                  \
 		OPT_STR(0, "restart-with", "CMD", &(g).restart_with,                           \
 			"command that restarts it; default: its service"),                     \
 		OPT_UINT(0, "restart-seconds", "N", &(g).restart_seconds,                      \

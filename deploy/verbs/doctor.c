@@ -19,10 +19,10 @@ static struct {
 } o;
 
 const struct opt doctor_opts[] = {
-	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
-	OPT_STR(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
+	OPT_PATH(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
+	OPT_PATH(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
 	OPT_STR(0, "cri", "NAME", &o.manager.name, "container manager; default: detected"),
-	OPT_STR(0, "cri-config", "FILE", &o.manager.config, "its configuration file"),
+	OPT_PATH(0, "cri-config", "FILE", &o.manager.config, "its configuration file"),
 	CLI_JSON(o.talk),
 	OPT_END,
 };

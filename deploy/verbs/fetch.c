@@ -21,7 +21,7 @@ static struct {
 
 const struct opt fetch_opts[] = {
 	CLI_SOURCE(o.wanted.source),
-	OPT_STR(0, "to", "DIR", &o.to, "target: a new directory or an earlier copy"),
+	OPT_PATH(0, "to", "DIR", &o.to, "target: a new directory or an earlier copy"),
 	OPT_STRV(0, "components", "NAME,...", &o.wanted.parts.components,
 		 "only these and the required ones"),
 	CLI_TRUST(o.wanted.trust),

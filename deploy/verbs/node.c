@@ -58,13 +58,14 @@ static struct {
 } o = { .quick = 600, .full = 86400, .port = 8090 };
 
 const struct opt node_opts[] = {
-	OPT_STR(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
-	OPT_STR(0, "host", "DIR", &o.place.host, "where the host's paths are mounted; default: /"),
-	OPT_STR(0, "lock", "FILE", &o.place.lock, "default: /run/lock/kata-deploy.lock"),
-	OPT_STR(0, "trust-memory", "DIR", &o.place.memory, "record of releases, kept by uninstall"),
+	OPT_PATH(0, "prefix", "DIR", &o.place.prefix, "installation prefix; default: " CLI_PREFIX),
+	OPT_PATH(0, "host", "DIR", &o.place.host, "where the host's paths are mounted; default: /"),
+	OPT_PATH(0, "lock", "FILE", &o.place.lock, "default: /run/lock/kata-deploy.lock"),
+	OPT_PATH(0, "trust-memory", "DIR", &o.place.memory,
+		 "record of releases, kept by uninstall"),
 	OPT_FLAG(0, "alone", &o.alone, "act without turns and without report"),
-	OPT_STR(0, "socket", "FILE", &o.socket, "for report; default: " MESSAGE_SOCKET),
-	OPT_STR(0, "state", "DIR", &o.state, "state kept over restarts; default: /run/kata-node"),
+	OPT_PATH(0, "socket", "FILE", &o.socket, "for report; default: " MESSAGE_SOCKET),
+	OPT_PATH(0, "state", "DIR", &o.state, "state kept over restarts; default: /run/kata-node"),
 	OPT_UINT(0, "port", "N", &o.port, "for health and metrics, 0: none; default: 8090"),
 	OPT_UINT(0, "check-seconds", "N", &o.quick, "between quick checks; default: 600"),
 	OPT_UINT(0, "hash-seconds", "N", &o.full, "between checks of all contents; default: a day"),

@@ -30,9 +30,9 @@ static struct {
 } o = { .build = { .components = "packaging/components.yaml" } };
 
 static const struct opt build_opts[] = {
-	OPT_STR(0, "tree", "DIR", &o.build.tree, "the files below the prefix: bin/, share/ ..."),
-	OPT_STR(0, "out", "DIR", &o.build.out, "target: a new directory"),
-	OPT_STR(0, "components", "FILE", &o.build.components, "the component of each file"),
+	OPT_PATH(0, "tree", "DIR", &o.build.tree, "the files below the prefix: bin/, share/ ..."),
+	OPT_PATH(0, "out", "DIR", &o.build.out, "target: a new directory"),
+	OPT_PATH(0, "components", "FILE", &o.build.components, "the component of each file"),
 	OPT_STR(0, "version", "V", &o.build.version, "version of the release"),
 	OPT_STR(0, "architecture", "A", &o.build.architecture, "as uname -m; default: this one's"),
 	OPT_STR(0, "serial", "N", &o.serial, "default: created, or one above those of --old"),
@@ -41,7 +41,7 @@ static const struct opt build_opts[] = {
 	OPT_STR(0, "minimum", "V", &o.build.minimum, "oldest kata-deploy that may install it"),
 	OPT_STR(0, "guest-kernel", "V", &o.build.guest_kernel, "version that the proof must find"),
 	OPT_STR(0, "agent", "V", &o.build.agent, "version that the proof must find"),
-	OPT_STRV(0, "old", "DIR", &o.old, "make patches from this release; may be repeated"),
+	OPT_PATHS(0, "old", "DIR", &o.old, "make patches from this release; may be repeated"),
 	OPT_STR(0, "channel", "NAME", &o.build.channel, "default: stable"),
 	OPT_STR(0, "channel-expires", "TIME", &o.channel_expires, "as --expires; default: 30d"),
 	OPT_STR(0, "source", "URI", &o.build.source, "location of the sources, for the provenance"),
@@ -53,7 +53,7 @@ static const struct opt build_opts[] = {
 };
 
 static const struct opt sign_opts[] = {
-	OPT_STRV('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
+	OPT_PATHS('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
 	OPT_STR(0, "role", "release|channel", &o.role,
 		"sign only what that role signs; default: both"),
 	OPT_STR(0, "comment", "TEXT", &o.comment, "trusted comment; default: what is signed"),
@@ -64,7 +64,7 @@ static const struct opt sign_opts[] = {
 };
 
 static const struct opt channel_opts[] = {
-	OPT_STR(0, "path", "DIR", &o.channel.path, "the release, below DIR; default: DIR itself"),
+	OPT_PATH(0, "path", "DIR", &o.channel.path, "the release, below DIR; default: DIR itself"),
 	OPT_STR(0, "channel", "NAME", &o.channel.name, "default: as it was, or stable"),
 	OPT_STR(0, "serial", "N", &o.serial, "default: one more than it was"),
 	OPT_STR(0, "created", "TIME", &o.created, "default: SOURCE_DATE_EPOCH, or now"),
@@ -74,8 +74,8 @@ static const struct opt channel_opts[] = {
 };
 
 static const struct opt check_opts[] = {
-	OPT_STRV('k', "key", "FILE", &o.keys, "public key: check signatures too; may be repeated"),
-	OPT_STRV(0, "channel-key", "FILE", &o.channel_keys, "public key for channels only"),
+	OPT_PATHS('k', "key", "FILE", &o.keys, "public key: check signatures too; may be repeated"),
+	OPT_PATHS(0, "channel-key", "FILE", &o.channel_keys, "public key for channels only"),
 	OPT_UINT(0, "threshold", "K", &o.threshold, "number of keys that must have signed"),
 	OPT_FLAG(0, "allow-expired", &o.allow_expired, "accept what has expired"),
 	OPT_FLAG(0, "json", &o.json, "print JSON"),

@@ -35,8 +35,8 @@ static struct {
 
 const struct opt report_opts[] = {
 	OPT_STR(0, "node", "NAME", &o.node, "the node's name in the cluster; default: $NODE_NAME"),
-	OPT_STR(0, "socket", "FILE", &o.socket, "of node; default: " MESSAGE_SOCKET),
-	OPT_STR(0, "kubeconfig", "FILE", &o.kubeconfig, "default: the pod's service account"),
+	OPT_PATH(0, "socket", "FILE", &o.socket, "of node; default: " MESSAGE_SOCKET),
+	OPT_PATH(0, "kubeconfig", "FILE", &o.kubeconfig, "default: the pod's service account"),
 	OPT_STR(0, "context", "NAME", &o.context, "of the kubeconfig; default: its current one"),
 	OPT_STR(0, "namespace", "NAME", &o.space, "of the Leases; default: the account's"),
 	OPT_STR(0, "suffix", "NAME", &o.suffix, "name of this installation beside others"),

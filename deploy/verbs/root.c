@@ -27,12 +27,12 @@ static struct {
 } o;
 
 const struct opt root_opts[] = {
-	OPT_STR(0, "after", "ROOT.json", &o.after,
-		"the root that it follows, and defaults of the rest"),
-	OPT_STRV('k', "key", "FILE.pub", &o.keys, "a key for releases; may be repeated"),
+	OPT_PATH(0, "after", "ROOT.json", &o.after,
+		 "the root that it follows, and defaults of the rest"),
+	OPT_PATHS('k', "key", "FILE.pub", &o.keys, "a key for releases; may be repeated"),
 	OPT_UINT(0, "threshold", "K", &o.root.threshold, "how many of them must sign; default: 1"),
-	OPT_STRV(0, "channel-key", "FILE.pub", &o.channel_keys,
-		 "a key for channels; default: those for releases"),
+	OPT_PATHS(0, "channel-key", "FILE.pub", &o.channel_keys,
+		  "a key for channels; default: those for releases"),
 	OPT_UINT(0, "channel-threshold", "K", &o.root.channel_threshold,
 		 "how many of those must sign; default: 1"),
 	OPT_STR(0, "expires", "TIME", &o.expires, "a time, or Nd: days from now"),
@@ -40,7 +40,7 @@ const struct opt root_opts[] = {
 };
 
 const struct opt root_sign_opts[] = {
-	OPT_STRV('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
+	OPT_PATHS('k', "key", "FILE", &o.keys, "secret key; may be repeated"),
 	OPT_STR(0, "comment", "TEXT", &o.comment, "trusted comment; default: the file's name"),
 	OPT_STR(0, "passphrase-fd", "N", &o.fd,
 		"read passphrases from N, a line per encrypted key"),

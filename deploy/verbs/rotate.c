@@ -23,7 +23,7 @@ static struct {
 enum { ROOT_MAX = 64 << 10 };
 
 const struct opt rotate_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
+	OPT_PATH(0, "trust-dir", "DIR", &o.trust_dir, "default: " TRUST_DIRECTORY),
 	OPT_FLAG(0, "allow-expired", &o.allow_expired, "accept a root that has expired"),
 	CLI_PLACE(o.place),
 	CLI_JSON(o.talk),

@@ -34,7 +34,7 @@ static const struct opt enable_opts[] = {
 static const struct opt unit_opts[] = {
 	OPT_STR(0, "window", "CALENDAR", &units.window, "default: " UNITS_WINDOW),
 	OPT_STR(0, "jitter", "SPAN", &units.jitter, "default: " UNITS_JITTER),
-	OPT_STR(0, "program", "FILE", &units.program, "kata-deploy, as the system has it"),
+	OPT_PATH(0, "program", "FILE", &units.program, "kata-deploy, as the system has it"),
 	CLI_PLACE(o.place),
 	OPT_END,
 };

@@ -23,7 +23,7 @@ static struct {
 } o;
 
 const struct opt trusted_opts[] = {
-	OPT_STR(0, "trust-dir", "DIR", &o.directory, "trusted keys; default: " TRUST_DIRECTORY),
+	OPT_PATH(0, "trust-dir", "DIR", &o.directory, "trusted keys; default: " TRUST_DIRECTORY),
 	CLI_PLACE(o.place),
 	CLI_JSON(o.talk),
 	OPT_END,

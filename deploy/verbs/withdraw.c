@@ -21,7 +21,7 @@ const struct opt withdraw_opts[] = {
 	OPT_STR(0, "namespace", "NAME", &o.space, "of the DaemonSet; default: the account's"),
 	OPT_UINT(0, "timeout", "SECONDS", &o.seconds, "default: 600"),
 	OPT_FLAG(0, "wait-unready", &o.unready, "wait for nodes that are not Ready, too"),
-	OPT_STR(0, "kubeconfig", "FILE", &o.kubeconfig, "default: the pod's service account"),
+	OPT_PATH(0, "kubeconfig", "FILE", &o.kubeconfig, "default: the pod's service account"),
 	OPT_STR(0, "context", "NAME", &o.context, "of the kubeconfig; default: its current one"),
 	CLI_TALK(o.talk),
 	OPT_END,

@@ -43,18 +43,38 @@ static int unknown(const struct opt *opts, const char *word, struct err *err)
 		    : err_hint(err, "--help lists the options");
 }
 
+static int check_path(const struct opt *opt, const char *value, struct err *err)
+{
+	if (!*value)
+		return err_set(err, E_USAGE, "option --%s has an empty value; give --%s %s",
+			       opt->name, opt->name, opt->value);
+	for (const char *p = value; *p; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return err_set(err, E_USAGE,
+				       "the value of option --%s has a control character, such as "
+				       "the end of a line; give another %s",
+				       opt->name, opt->value);
+	}
+	return 0;
+}
+
 static int store(const struct opt *opt, const char *value, struct err *err)
 {
 	uint64_t number;
 
+	if ((opt->kind == OPT_KIND_PATH || opt->kind == OPT_KIND_PATHS) &&
+	    check_path(opt, value, err) < 0)
+		return -1;
 	switch (opt->kind) {
 	case OPT_KIND_FLAG:
 		*opt->to.flag = true;
 		return 0;
 	case OPT_KIND_STR:
+	case OPT_KIND_PATH:
 		*opt->to.str = value;
 		return 0;
 	case OPT_KIND_STRV:
+	case OPT_KIND_PATHS:
 		strv_push(opt->to.list, value);
 		return 0;
 	case OPT_KIND_UINT:

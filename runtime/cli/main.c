@@ -27,8 +27,8 @@ static struct {
 	bool json, help, version;
 } o;
 
-static const struct opt opts[] = { OPT_STR('c', "config", "FILE", &o.config,
-					   "use this configuration"),
+static const struct opt opts[] = { OPT_PATH('c', "config", "FILE", &o.config,
+					    "use this configuration"),
 				   OPT_FLAG(0, "json", &o.json, "print JSON"),
 				   OPT_FLAG('v', "version", &o.version, "print the version"),
 				   OPT_FLAG('h', "help", &o.help, "print this help"), OPT_END };

@@ -20,7 +20,7 @@ static struct {
 	const char *path, *info, *size;
 } o;
 
-#define PATH_OPTION OPT_STR(0, "volume-path", "PATH", &o.path, "path that pods mount")
+#define PATH_OPTION OPT_PATH(0, "volume-path", "PATH", &o.path, "path that pods mount")
 
 static int check(const char *value, const char *name, struct err *err)
 {

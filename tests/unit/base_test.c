@@ -931,6 +931,35 @@ START_TEST(options_come_from_the_table)
 }
 END_TEST
 
+/* Of OPT_PATH and OPT_PATHS. */
+START_TEST(a_path_is_not_empty_and_one_line)
+{
+	const char *to = NULL, *text = NULL;
+	char **keys = NULL;
+	const struct opt opts[] = { OPT_PATH('o', "to", "DIR", &to, "write to DIR"),
+				    OPT_PATHS('k', "key", "FILE", &keys, "a key"),
+				    OPT_STR(0, "text", "TEXT", &text, "any text"), OPT_END };
+	char *const *good = ARGV("p", "--to", "a b\xc3\xa9", "-k", "x", "--key=y", "--text", "");
+	char *const *bad[] = { ARGV("p", "--to", ""),
+			       ARGV("p", "--to="),
+			       ARGV("p", "-o", "a\nb"),
+			       ARGV("p", "--to", "a\x7f"),
+			       ARGV("p", "--key", "x", "-k", ""),
+			       ARGV("p", "--key=\t") };
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(opt_parse(opts, OPT_PLAIN, 8, good, &err), 8);
+	ck_assert(str_eq(to, "a b\xc3\xa9") && str_eq(text, "") && strv_len(keys) == 2);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		err_clear(&err);
+		ck_assert_int_eq(opt_parse(opts, OPT_PLAIN, (int)strv_len(bad[i]), bad[i], &err),
+				 -1);
+		ck_assert_int_eq(err.code, E_USAGE);
+	}
+	strv_free(keys);
+}
+END_TEST
+
 START_TEST(log_lines_are_whole_and_escaped)
 {
 	struct err err = ERR_INIT;
@@ -1134,6 +1163,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, orphans_are_reaped_but_not_ours);
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);
+	tcase_add_test(pure, a_path_is_not_empty_and_one_line);
 	tcase_add_test(pure, log_lines_are_whole_and_escaped);
 	tcase_add_test(pure, log_lines_for_the_journal);
 	tcase_add_test(pure, utc_agrees_with_libc);

@@ -29,12 +29,12 @@ static struct {
 } o = { .prefix = KATA_PREFIX };
 
 static const struct opt opts[] = {
-	OPT_STR('o', "output", "FILE", &o.output, "default: kata-report-DATE-TIME.tar.gz here"),
+	OPT_PATH('o', "output", "FILE", &o.output, "default: kata-report-DATE-TIME.tar.gz here"),
 	OPT_FLAG('s', "show", &o.show, "print all of it, write nothing"),
 	OPT_STRV(0, "hide", "WORD", &o.hide, "mask this word too; may be repeated"),
 	OPT_FLAG(0, "no-logs", &o.no_logs, "leave logs out"),
-	OPT_STR(0, "prefix", "DIR", &o.prefix, "of the installation; default: " KATA_PREFIX),
-	OPT_STR(0, "root", "DIR", &o.root, "look at the files below DIR, run nothing"),
+	OPT_PATH(0, "prefix", "DIR", &o.prefix, "of the installation; default: " KATA_PREFIX),
+	OPT_PATH(0, "root", "DIR", &o.root, "look at the files below DIR, run nothing"),
 	OPT_FLAG('y', "yes", &o.yes, "do not ask; needed without a terminal"),
 	OPT_FLAG('v', "version", &o.version, "print the version"),
 	OPT_FLAG('h', "help", &o.help, "print this text"),

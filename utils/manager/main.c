@@ -15,13 +15,13 @@
 
 struct manager_options options;
 
-#define PLACE                                                                                   \
-	OPT_STR(0, "prefix", "DIR", &engine.prefix, "installation prefix; default: /opt/kata"), \
+#define PLACE                                                                                    \
+	OPT_PATH(0, "prefix", "DIR", &engine.prefix, "installation prefix; default: /opt/kata"), \
 		OPT_FLAG(0, "json", &options.json, "print the result as JSON")
 #define CHANGE PLACE, OPT_FLAG('y', "yes", &options.yes, "do not ask; needed without a terminal")
 #define RELEASE                                                                                 \
-	OPT_STRV('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),              \
-		OPT_STRV('k', "key", "FILE", &engine.keys, "trust this public key only"),       \
+	OPT_PATHS('r', "release", "URL|DIR|FILE", &engine.releases, "the release"),             \
+		OPT_PATHS('k', "key", "FILE", &engine.keys, "trust this public key only"),      \
 		OPT_STR(0, "cri", "NAME", &engine.cri, "container manager; default: detected"), \
 		OPT_FLAG(0, "no-proof", &options.no_proof, "do not run a container as a proof")
 
