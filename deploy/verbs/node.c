@@ -390,14 +390,21 @@ static void go_on(struct node *n)
 
 /* --- the lock: one such program on a node --- */
 
+/* One name for each prefix, however it is spelled: "-" stands for "/", so that it is escaped
+ * itself. */
 static char *lock_path(void)
 {
-	AUTO(str) char *name = xstrdup(o.place.prefix ? o.place.prefix : CLI_PREFIX);
+	AUTO(str) char *prefix = path_clean(o.place.prefix ? o.place.prefix : CLI_PREFIX);
+	AUTO(buf) struct buf name = BUF_INIT(3 * strlen(prefix) + 1);
 
-	for (char *p = name; *p; p++)
-		*p = *p == '/' ? '-' : *p;
+	for (const char *p = prefix; *p; p++) {
+		if (*p == '-' || *p == '%')
+			buf_fmt(&name, "%%%02x", (unsigned)*p);
+		else
+			buf_chr(&name, *p == '/' ? '-' : *p);
+	}
 	return str_fmt("%s/run/lock/kata-deploy-node%s.lock", o.place.host ? o.place.host : "",
-		       name);
+		       buf_cstr(&name));
 }
 
 /* Returns 1 if it got the lock, 0 if another process has it. */

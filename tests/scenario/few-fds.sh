@@ -12,7 +12,8 @@ deploy=$(realpath "$1") manager=$(dirname "$(realpath "$1")")/kata-manager
 . "$(dirname "$0")/../signed-release.sh"
 ENOUGH=32 DEADLINE=120
 lab=$(mktemp -d "${TMPDIR:-/tmp}/few-fds.XXXXXX")
-trap 'rm -rf "$lab" "/run/lock/kata-deploy-node${lab//\//-}-node-opt-kata.lock"' EXIT
+lock=${lab//-/%2d}
+trap 'rm -rf "$lab" "/run/lock/kata-deploy-node${lock//\//-}-node-opt-kata.lock"' EXIT
 failed=0
 
 fail() {

@@ -11,7 +11,8 @@ set -eu
 }
 deploy=$(realpath "$1")
 lab=$(mktemp -d "${TMPDIR:-/tmp}/pause.XXXXXX")
-trap 'rm -rf "$lab" "/run/lock/kata-deploy-node${lab//\//-}-opt.lock"' EXIT
+lock=${lab//-/%2d}
+trap 'rm -rf "$lab" "/run/lock/kata-deploy-node${lock//\//-}-opt.lock"' EXIT
 fail() {
 	echo "  FAIL  $*"
 	cat "$lab/says"

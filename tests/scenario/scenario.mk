@@ -15,3 +15,4 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@tests/scenario/not-running.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/timer.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/pause.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/node-lock.sh $(BUILD)/bin/kata-deploy
