@@ -58,6 +58,22 @@ void message_text(char *to, size_t size, const char *text)
 	to[n] = '\0';
 }
 
+bool node_state_same(const struct node_state *a, const struct node_state *b)
+{
+#define X(m)              \
+	if (a->m != b->m) \
+		return false;
+	FLAGS(X)
+	NUMBERS(X)
+#undef X
+#define X(m)                     \
+	if (!str_eq(a->m, b->m)) \
+		return false;
+	TEXTS(X)
+#undef X
+	return a->phase == b->phase;
+}
+
 /* --- writing --- */
 
 static void put_text(struct json *j, const char *key, const char *text, size_t size)

@@ -76,6 +76,7 @@ enum node_phase {
 };
 const char *node_phase_name(enum node_phase phase);
 
+/* To be compared with node_state_same(): it has padding, and bytes after the end of a text. */
 struct node_state {
 	enum node_phase phase;
 	bool ready;     /* the release of this image is installed, served and proved */
@@ -94,6 +95,8 @@ struct node_state {
 	/* The last failure: a slug of docs/errors.md, and its text; empty: none. */
 	char code[MESSAGE_NAME], message[MESSAGE_TEXT];
 };
+
+bool node_state_same(const struct node_state *a, const struct node_state *b);
 
 enum message_kind {
 	MESSAGE_STATE,

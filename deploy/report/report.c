@@ -608,7 +608,7 @@ static int take_uid(struct report *r, const struct json *node, struct err *err)
 static bool is_only_waiting(struct report *r)
 {
 	if (!r->now.wants || r->granted || !r->now.connected ||
-	    memcmp(&r->shown, &r->now.state, sizeof(r->shown)) != 0)
+	    !node_state_same(&r->shown, &r->now.state))
 		return false;
 	return ++r->waits % WAIT_ROUNDS != 0;
 }

@@ -174,7 +174,7 @@ static void say_others(struct node *n)
 static void send_state(struct node *n, bool all)
 {
 	struct message m = { .kind = MESSAGE_STATE, .state = n->m.state };
-	bool changed = memcmp(&n->said, &n->m.state, sizeof(n->said)) != 0;
+	bool changed = !node_state_same(&n->said, &n->m.state);
 
 	save(n);
 	if (changed && n->said.phase != n->m.state.phase)

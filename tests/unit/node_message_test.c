@@ -8,6 +8,7 @@
 #include "deploy/node/message.h"
 
 #include <check.h>
+#include <stddef.h>
 #include <string.h>
 
 static struct message state(void)
@@ -66,6 +67,26 @@ START_TEST(a_message_survives_its_text)
 	ck_assert_msg(message_parse(line.data, line.len - 1, side(kind), &heard, &err) == 0, "%s",
 		      err.msg);
 	ck_assert_int_eq(memcmp(&m, &heard, sizeof(m)), 0);
+}
+END_TEST
+
+/* What is no value does not count: padding, and what a longer text left after its end. */
+START_TEST(states_with_the_same_values_are_the_same)
+{
+	struct node_state a = state().state, b = a;
+
+	((char *)&b)[offsetof(struct node_state, claimed) + sizeof(b.claimed)] ^= 1;
+	b.code[strlen(b.code) + 2] = 'x';
+	ck_assert(memcmp(&a, &b, sizeof(a)) != 0);
+	ck_assert(node_state_same(&a, &b));
+	b = a, b.phase = PHASE_STARTING;
+	ck_assert(!node_state_same(&a, &b));
+	b = a, b.claimed = false;
+	ck_assert(!node_state_same(&a, &b));
+	b = a, b.retry++;
+	ck_assert(!node_state_same(&a, &b));
+	b = a, b.message[0]++;
+	ck_assert(!node_state_same(&a, &b));
 }
 END_TEST
 
@@ -215,6 +236,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_message_survives_its_text, MESSAGE_STATE, MESSAGE_UNINSTALL + 1);
 	tcase_add_loop_test(tc, messages_of_the_other_side_are_refused, MESSAGE_STATE,
 			    MESSAGE_UNINSTALL + 1);
+	tcase_add_test(tc, states_with_the_same_values_are_the_same);
 	tcase_add_test(tc, the_longest_state_fits);
 	tcase_add_test(tc, texts_are_cut_and_cleaned);
 	tcase_add_loop_test(tc, wrong_messages_are_refused, 0, ARRAY_LEN(wrong));
