@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static struct {
 	struct cli_place place;
@@ -103,10 +104,27 @@ static int timer_add(struct deploy_change *c, struct timer *t, struct err *err)
 	return 0;
 }
 
-static void timer_gone(const struct timer *t)
+static bool timer_is_left(const struct timer *t)
 {
-	if (t->paths)
+	strv_each(path, t->paths) {
+		struct stat st;
+
+		if (lstat(*path, &st) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Carries the change out, and ends a timer that is gone with it: also if the change failed after its
+ * commit, since nothing would find the timer later. */
+static int uninstall(struct deploy *d, const struct deploy_change *c, const struct timer *t,
+		     struct err *err)
+{
+	int rc = deploy_uninstall(d, c, err);
+
+	if (t->paths && (rc == 0 || !timer_is_left(t)))
 		units_gone(&t->place);
+	return rc;
 }
 
 static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
@@ -192,10 +210,9 @@ static int remove_left(struct deploy *d, const struct registration *reg, const s
 	if (ask(reg, false, 0, err) < 0)
 		return -1;
 	progress_phase("uninstall");
-	if (deploy_uninstall(d, &reg->change, err) < 0 ||
+	if (uninstall(d, &reg->change, timer, err) < 0 ||
 	    (o.forget && memory_forget(&o.place, trust, err) < 0))
 		return -1;
-	timer_gone(timer);
 	progress_end();
 	sentence = str_fmt("nothing is installed below %s; its registration was removed from %s",
 			   o.place.prefix, where);
@@ -233,9 +250,8 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	if (check_unused(err) < 0 || ask(&reg, true, bytes, err) < 0 || check_unused(err) < 0)
 		return -1;
 	progress_phase("uninstall");
-	if (deploy_uninstall(d, &reg.change, err) < 0)
+	if (uninstall(d, &reg.change, &timer, err) < 0)
 		return -1;
-	timer_gone(&timer);
 	progress_end();
 	say_freed("uninstall", true, "kata is uninstalled", bytes);
 	say_memory(stays, o.forget);
