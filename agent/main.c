@@ -146,6 +146,8 @@ int main(int argc, char **argv)
 
 	if (container_is_init(argc, argv))
 		return container_init_main();
+	/* A guest without a console has none of them. */
+	fd_fill_standard();
 	file_set_umask();
 	if (getpid() != 1 && opt_parse(opts, OPT_PLAIN, argc, argv, &err) < 0) {
 		(void)fprintf(stderr, "kata-agent: %s\n", err.msg);

@@ -4,6 +4,7 @@
  */
 #include "osbuilder/initrd.h"
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/opt.h"
 #include "base/str.h"
@@ -82,12 +83,11 @@ static int run(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	int rc = run(argc, argv, &err);
 
+	fd_fill_standard();
+	(void)!run(argc, argv, &err);
 	strv_free(o.vars);
-	if (rc < 0) {
+	if (fd_end_output(&err))
 		fprintf(stderr, "mkinitrd: %s\n", err.msg);
-		return err_exit_status(err.code);
-	}
-	return fflush(stdout) == 0 ? 0 : 1;
+	return err.code ? err_exit_status(err.code) : 0;
 }

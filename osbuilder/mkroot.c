@@ -84,10 +84,10 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
+	fd_fill_standard();
 	file_set_umask();
-	if (run(argc, argv, &err) < 0) {
+	(void)!run(argc, argv, &err);
+	if (fd_end_output(&err))
 		fprintf(stderr, "mkroot: %s\n", err.msg);
-		return err_exit_status(err.code);
-	}
-	return fflush(stdout) == 0 ? 0 : 1;
+	return err.code ? err_exit_status(err.code) : 0;
 }

@@ -15,6 +15,7 @@
  * would import as images; the bytes and digests of index, manifests and layers do not change.
  */
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -520,8 +521,9 @@ int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 
-	if (subverb_run(verbs, argc, argv, &err) == 0)
-		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-	(void)fprintf(stderr, "mkimage: %s\n", err.msg);
-	return err_exit_status(err.code);
+	fd_fill_standard();
+	(void)!subverb_run(verbs, argc, argv, &err);
+	if (fd_end_output(&err))
+		(void)fprintf(stderr, "mkimage: %s\n", err.msg);
+	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

@@ -79,6 +79,22 @@ runs() {
 }
 check "what programs say is masked too, errors and the environment" runs
 
+unread() {
+	(
+		trap '' PIPE
+		sleep 0.2
+		"$collect" --help 2>said2
+		echo $? >status
+	) | true
+	[ "$(<status)" = 8 ] && [ ! -s said2 ]
+}
+check "a reader that is gone is no news" unread
+full() {
+	"$collect" --help >/dev/full 2>said2
+	[ $? = 8 ] && grep -q 'write the output: no space left on device' said2
+}
+check "a full disk is" full
+
 # The container manager's unit has various names, and the runs of the upgrade timer are only in the journal.
 asks_the_journal() {
 	local unit

@@ -15,7 +15,6 @@
 #include "deploy/verbs/verbs.h"
 #include "json/json.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -140,11 +139,7 @@ int main(int argc, char **argv)
 		complain(argv, &err);
 	progress_end();
 	progress_print_timings();
-	if (fflush(stdout) != 0 && !err.code) {
-		err_sys(&err, "write the output");
-		/* A reader that is gone has read enough. */
-		if (err.sys != EPIPE)
-			complain(argv, &err);
-	}
+	if (!err.code && fd_end_output(&err))
+		complain(argv, &err);
 	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -29,6 +30,16 @@ void fd_fill_standard(void)
 		fd = open("/", O_PATH | O_DIRECTORY); /* not close-on-exec, as theirs are not */
 	while (fd >= 0 && fd <= 2);
 	fd_close(&fd);
+}
+
+bool fd_end_output(struct err *err)
+{
+	bool failed = fflush(stdout) != 0;
+
+	if (err->code || !failed)
+		return err->code != E_OK;
+	err_sys(err, "write the output");
+	return err->sys != EPIPE;
 }
 
 void fd_close(int *fd)

@@ -19,6 +19,11 @@
  * that number, and then what is meant for standard error. */
 void fd_fill_standard(void);
 
+/* For the end of main(): writes what standard output has buffered; sets err if that fails, unless it
+ * is set already. Returns true if err is to be printed: not that a pipe has no reader any more, which
+ * has read enough. */
+bool fd_end_output(struct err *err);
+
 /* Closes *fd if it is open and sets it to -1; errno is kept. For fds held in structs. */
 void fd_close(int *fd);
 

@@ -299,10 +299,12 @@ static int dispatch(const char *name, struct err *err)
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	int first = opt_parse(opts, OPT_PLAIN, argc, argv, &err), last;
+	int first, last;
 	bool has_own; /* verbs and options of its own */
 
+	fd_fill_standard();
 	file_set_umask();
+	first = opt_parse(opts, OPT_PLAIN, argc, argv, &err);
 	/* "help", also with the name of a verb: all options are the program's. */
 	if (first >= 0 && first < argc && str_eq(argv[first], "help")) {
 		o.help = true;
@@ -320,14 +322,11 @@ int main(int argc, char **argv)
 		(void)printf("kata-runtime %s\n", KATA_VERSION);
 	} else if (!err.code && (o.help || first == argc)) {
 		help();
-	} else if (!err.code && (has_own ? volume_verb(argc - first, argv + first, &err)
-					 : dispatch(argv[first], &err)) == 0) {
-		if (fflush(stdout) != 0)
-			err_sys(&err, "write the output");
+	} else if (!err.code) {
+		(void)!(has_own ? volume_verb(argc - first, argv + first, &err)
+				: dispatch(argv[first], &err));
 	}
-	if (!err.code)
-		return EXIT_SUCCESS;
-	(void)fflush(stdout);
-	(void)fprintf(stderr, "kata-runtime: %s\n", err.msg);
-	return err_exit_status(err.code);
+	if (fd_end_output(&err))
+		(void)fprintf(stderr, "kata-runtime: %s\n", err.msg);
+	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

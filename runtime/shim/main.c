@@ -316,6 +316,7 @@ int main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int first;
 
+	fd_fill_standard();
 	file_set_umask();
 	title_init(argc, argv);
 	first = opt_parse(opts, OPT_SINGLE_DASH, argc, argv, &err);

@@ -531,6 +531,35 @@ START_TEST(closed_standard_streams_are_no_files)
 }
 END_TEST
 
+/* Into a pipe without a reader, a full device, and a whole one. */
+START_TEST(an_output_that_nobody_reads_is_no_news)
+{
+	static const struct {
+		int sys;
+		bool printed;
+	} expected[] = { { EPIPE, false }, { ENOSPC, true }, { 0, false } };
+	struct err err = ERR_INIT, none = ERR_INIT;
+	int kept = fcntl(1, F_DUPFD_CLOEXEC, 10), ends[2];
+	bool printed;
+
+	(void)fflush(stdout);
+	(void)signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(fd_pipe(ends, &none), 0);
+	(void)close(ends[0]);
+	(void)dup2(_i ? open(_i == 1 ? "/dev/full" : "/dev/null", O_WRONLY | O_CLOEXEC) : ends[1],
+		   1);
+	(void)puts("lost");
+	printed = fd_end_output(&err);
+	(void)dup2(kept, 1);
+	ck_assert_int_eq(printed, expected[_i].printed);
+	ck_assert_int_eq(err.sys, expected[_i].sys);
+	/* An error that was there before stays, and is printed. */
+	err_clear(&err);
+	err_set(&err, E_USAGE, "before");
+	ck_assert(fd_end_output(&err) && str_eq(err.msg, "before"));
+}
+END_TEST
+
 /* Every kind of wait, with a signal that comes before it or during it. */
 START_TEST(a_caught_signal_ends_waits)
 {
@@ -1147,6 +1176,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);
 	tcase_add_loop_test(pure, closed_standard_streams_are_no_files, 0, 2);
+	tcase_add_loop_test(pure, an_output_that_nobody_reads_is_no_news, 0, 3);
 	tcase_add_test(pure, a_gone_reader_ends_nothing_that_catches_signals);
 	tcase_add_test(pure, a_limit_of_file_sizes_ends_nothing_that_catches_signals);
 	tcase_add_loop_test(pure, signals_are_passed_on, 0, 2);

@@ -5,6 +5,7 @@
  */
 
 #include "archive/pack.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/path.h"
@@ -218,15 +219,13 @@ static int run(int argc, char **argv, struct err *err)
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
-	int rc;
 
+	fd_fill_standard();
 	(void)umask(077);
 	log_init("kata-collect-data", "collect", LOG_LOGFMT, 2, LOG_WARN);
-	rc = run(argc, argv, &err);
+	(void)!run(argc, argv, &err);
 	strv_free(o.hide);
-	if (rc < 0) {
+	if (fd_end_output(&err))
 		(void)fprintf(stderr, "kata-collect-data: %s\n", err.msg);
-		return err_exit_status(err.code);
-	}
-	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

@@ -143,11 +143,8 @@ int main(int argc, char **argv)
 	fd_fill_standard();
 	file_set_umask();
 	log_init("kata-manager", "manager", LOG_LOGFMT, 2, LOG_WARN);
-	if (manual_run(&manual, argc, argv, &err) == 0 && fflush(stdout) != 0)
-		err_sys(&err, "write the output");
-	if (!err.code)
-		return EXIT_SUCCESS;
-	(void)fflush(stdout);
-	(void)fprintf(stderr, "kata-manager: %s\n", err.msg);
-	return err_exit_status(err.code);
+	(void)!manual_run(&manual, argc, argv, &err);
+	if (fd_end_output(&err))
+		(void)fprintf(stderr, "kata-manager: %s\n", err.msg);
+	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }
