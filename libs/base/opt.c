@@ -101,6 +101,8 @@ static int take(const struct opt *opts, enum opt_style style, int argc, char *co
 	if (word[1] == '-' || style == OPT_SINGLE_DASH) {
 		opt = find_name(opts, name, len);
 		value = opt && name[len] ? name + len + 1 : NULL;
+		if (!opt && word[1] != '-' && !word[2])
+			opt = find_letter(opts, word[1]);
 	} else {
 		opt = find_letter(opts, word[1]);
 		value = opt && word[2] ? word + 2 : NULL;
