@@ -462,6 +462,8 @@ static void serve(uint32_t stream, const char *method)
 			end_process();
 	} else if (plays("no-input") && str_eq(method, "WriteStdin")) {
 		refuse(stream, 2, "broken pipe");
+	} else if (plays("takes-too-much") && str_eq(method, "WriteStdin")) {
+		reply_number(stream, UINT32_MAX); /* "takes-nothing": like all others, 0 */
 	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {
 		reply_empty(stream);
 	} else if (plays("reorder") && running && !str_eq(method, "DestroySandbox")) {

@@ -269,28 +269,57 @@ START_TEST(a_workload_without_input_reads_its_end)
 }
 END_TEST
 
-/* The writer must not be killed by SIGPIPE. */
-START_TEST(input_for_a_closed_stdin_is_discarded)
-{
-	enum { MUCH = 2 << 20 };
-	AUTO(buf) struct buf payload = BUF_INIT(1024);
-	struct err err = ERR_INIT;
-	AUTO(mem) char *much = xcalloc(1, MUCH);
+enum { MUCH = 2 << 20 };
 
-	shim_start("no-input", SHARE_9P);
+/* Starts the container with a FIFO as its input; returns the writing end. */
+static int start_with_input(const char *script)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024);
+	int in;
+
+	shim_start(script, SHARE_9P);
 	ck_assert_int_eq(mkfifo(DIR "/in", 0600), 0);
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	wire_text(&payload, 5, DIR "/in");
 	shim_must(shim_ask("Create", &payload, 0), "Create");
-	AUTO(fd) int in = open(DIR "/in", O_WRONLY | O_CLOEXEC);
+	in = open(DIR "/in", O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(in, 0);
 	shim_must(shim_ask_id("Start", 0), "Start");
+	return in;
+}
+
+/* The writer must not be killed by SIGPIPE. */
+START_TEST(input_for_a_closed_stdin_is_discarded)
+{
+	struct err err = ERR_INIT;
+	AUTO(mem) char *much = xcalloc(1, MUCH);
+	AUTO(fd) int in = start_with_input("no-input");
+
 	ck_assert_msg(fd_write_all(in, much, MUCH, &err) == 0, "%s", err.msg);
 	shim_must(shim_kill(9, 0), "Kill");
 	ck_assert_uint_eq(shim_wait(), 137);
 	ck_assert_msg(fd_write_all(in, much, MUCH, &err) == 0, "%s", err.msg);
 	shim_must(shim_ask_id("Delete", 0), "Delete");
 	shim_finish();
+}
+END_TEST
+
+static const char *const lies_about_input[] = { "takes-nothing", "takes-too-much" };
+
+/* The shim does not repeat the request, and the writer learns that its data are lost. */
+START_TEST(an_agent_that_lies_about_input_loses_it)
+{
+	AUTO(fd) int in = start_with_input(lies_about_input[_i]);
+
+	ck_assert_ptr_ne(signal(SIGPIPE, SIG_IGN), SIG_ERR);
+	ck_assert_int_eq(write(in, "hello", 5), 5);
+	shim_await_request("CloseStdin");
+	ck_assert_int_lt(write(in, "hello", 5), 0);
+	ck_assert_int_eq(errno, EPIPE);
+	shim_logged("standard input is closed");
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
 }
 END_TEST
 
@@ -572,6 +601,8 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, delete_on_another_node_touches_nothing);
 	tcase_add_test(t, a_workload_without_input_reads_its_end);
 	tcase_add_test(t, input_for_a_closed_stdin_is_discarded);
+	tcase_add_loop_test(t, an_agent_that_lies_about_input_loses_it, 0,
+			    (int)ARRAY_LEN(lies_about_input));
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);

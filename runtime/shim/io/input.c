@@ -48,6 +48,16 @@ static void end_input(struct input *in)
 			       NULL, DEADLINE_NEVER, on_closed, in->io);
 }
 
+/* The guest is not trusted: an agent that takes nothing would be asked for ever. Here the writer
+ * gets a broken pipe. */
+static void reject(struct input *in, uint32_t taken)
+{
+	log_warn("standard input is closed: the agent's answer is impossible",
+		 LOG_S("exec", in->io->exec), LOG_I("sent", (int64_t)(in->len - in->done)),
+		 LOG_I("taken", taken));
+	end_input(in);
+}
+
 static void on_sent(void *arg, const void *reply, const struct err *err)
 {
 	struct input *in = arg;
@@ -59,8 +69,10 @@ static void on_sent(void *arg, const void *reply, const struct err *err)
 		in->discard = true;
 		if (in->watch)
 			watch_set(in->watch, EPOLLIN);
+	} else if (!io->stopped && (r->len == 0 || r->len > in->len - in->done)) {
+		reject(in, r->len);
 	} else if (!io->stopped) {
-		in->done += r->len < in->len - in->done ? r->len : in->len - in->done;
+		in->done += r->len;
 		if (in->done < in->len)
 			send_input(in);
 		else if (in->watch)
