@@ -153,6 +153,7 @@ static int parse_field(const struct oci_field *f, const struct json *j, const st
 
 	switch (f->kind) {
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 		if (json_kind(j) != JSON_IS_BOOL)
 			return wrong(p, j, "a boolean", err);
 		*(bool *)at = json_bool(j);
@@ -305,6 +306,8 @@ static struct json *format_field(const struct oci_field *f, const char *obj)
 	switch (f->kind) {
 	case OCI_BOOL:
 		return *(const bool *)at ? json_make_bool(true) : NULL;
+	case OCI_STATED_BOOL:
+		return json_make_bool(*(const bool *)at);
 	case OCI_STR:
 		return *(char *const *)at ? json_make_string(*(char *const *)at) : NULL;
 	case OCI_STRV:

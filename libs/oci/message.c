@@ -117,6 +117,7 @@ static int read_field(const struct oci_field *f, const ProtobufCFieldDescriptor 
 
 	switch (f->kind) {
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 		*(bool *)at = read_number(d, from) != 0;
 		return 0;
 	case OCI_STR:
@@ -295,6 +296,7 @@ static void write_field(const struct oci_field *f, const ProtobufCFieldDescripto
 
 	switch (f->kind) {
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 		write_number(d, at, *(const bool *)from);
 		break;
 	case OCI_STR:

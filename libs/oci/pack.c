@@ -59,6 +59,7 @@ static void pack_field(const struct oci_field *f, const char *obj, struct buf *t
 		pack_count(n, to);
 	switch (f->kind) {
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 		buf_chr(to, *(const bool *)at);
 		return;
 	case OCI_STR:
@@ -156,6 +157,7 @@ static size_t least_of_field(const struct oci_field *f)
 {
 	switch (f->kind) {
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 	case OCI_OBJECT:
 		return 1;
 	case OCI_I64:
@@ -287,6 +289,7 @@ static void unpack_field(const struct oci_field *f, struct reader *r, char *obj)
 		*(size_t *)(void *)(obj + f->count) = n;
 	switch (f->kind) {
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 		*(bool *)at = take_flag(r);
 		return;
 	case OCI_STR:

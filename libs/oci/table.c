@@ -151,7 +151,7 @@ TYPE(root, oci_spec);
 /* --- resources --- */
 
 static const struct oci_field rule_fields[] = {
-	FIELD(OCI_BOOL, oci_device_rule, allow, "allow"),
+	FIELD(OCI_STATED_BOOL, oci_device_rule, allow, "allow"),
 	FIELD(OCI_STR, oci_device_rule, type, "type"),
 	FIELD(OCI_ANY_I64, oci_device_rule, major, "major"),
 	FIELD(OCI_ANY_I64, oci_device_rule, minor, "minor"),
@@ -395,6 +395,7 @@ static void release_field(const struct oci_field *f, char *obj)
 		break;
 	case OCI_END:
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 	case OCI_U32:
 	case OCI_I64:
 	case OCI_U64:
@@ -530,6 +531,7 @@ static void copy_field(const struct oci_field *f, char *obj)
 		break;
 	case OCI_END:
 	case OCI_BOOL:
+	case OCI_STATED_BOOL:
 	case OCI_U32:
 	case OCI_I64:
 	case OCI_U64:

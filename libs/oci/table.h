@@ -11,13 +11,14 @@
 
 enum oci_kind {
 	OCI_END,
-	OCI_BOOL,    /* bool */
-	OCI_STR,     /* char * */
-	OCI_STRV,    /* char ** */
-	OCI_U32,     /* uint32_t */
-	OCI_I64,     /* int64_t */
-	OCI_U64,     /* uint64_t */
-	OCI_OPT_I64, /* struct oci_i64 */
+	OCI_BOOL,        /* bool */
+	OCI_STATED_BOOL, /* bool that JSON has also when it is false */
+	OCI_STR,         /* char * */
+	OCI_STRV,        /* char ** */
+	OCI_U32,         /* uint32_t */
+	OCI_I64,         /* int64_t */
+	OCI_U64,         /* uint64_t */
+	OCI_OPT_I64,     /* struct oci_i64 */
 	OCI_ANY_I64, /* struct oci_i64, where unset means "any": -1 in messages, where 0 means 0 */
 	OCI_OPT_U64, /* struct oci_u64 */
 	OCI_U32S,    /* uint32_t * and a count */

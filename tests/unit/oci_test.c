@@ -360,6 +360,21 @@ START_TEST(any_number_of_a_device_rule_is_not_0)
 }
 END_TEST
 
+/* The specification demands the member: a hook that reads config.json may too. */
+START_TEST(a_rule_that_denies_says_so)
+{
+	static const char json[] = "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]}";
+	struct err err = ERR_INIT;
+	AUTO(oci_resources)
+	struct oci_resources *r = oci_resources_parse(json, strlen(json), "r", &err);
+	AUTO(str) char *text = NULL;
+
+	ck_assert_msg(r != NULL, "%s", err.msg);
+	text = oci_resources_format(r);
+	ck_assert_str_eq(text, json);
+}
+END_TEST
+
 static const char *const users[] = { "", ",\"umask\":0", ",\"umask\":63" };
 
 START_TEST(a_umask_of_0_is_not_absent)
@@ -446,6 +461,7 @@ int main(void)
 
 	tcase_add_test(tc, members_are_read);
 	tcase_add_test(tc, format_and_parse_are_inverse);
+	tcase_add_test(tc, a_rule_that_denies_says_so);
 	tcase_add_test(tc, packed_and_unpacked_it_is_the_same);
 	tcase_add_test(tc, a_damaged_pack_is_refused_or_harmless);
 	tcase_add_test(tc, a_pack_has_a_limit);
