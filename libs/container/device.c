@@ -78,11 +78,9 @@ static int node_make(const struct init *in, const struct node *n, struct err *er
 
 	if (dir < 0)
 		return err_wrap(err, "device %s", n->path);
-	if (mknodat(dir, name, n->mode, n->dev) < 0) {
-		if (errno != EEXIST)
-			return err_sys(err, "make device %s", n->path);
-		return node_check(dir, name, n, err);
-	}
+	/* Whatever the image or a mount has at the path stays, as with runc. */
+	if (mknodat(dir, name, n->mode, n->dev) < 0)
+		return errno == EEXIST ? 0 : err_sys(err, "make device %s", n->path);
 	/* We have just made it, in a directory that nobody else can write to yet. The umask was
 	 * applied to its mode, so set the mode.
 	 */

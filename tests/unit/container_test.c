@@ -545,6 +545,21 @@ START_TEST(default_devices)
 }
 END_TEST
 
+/* A file that a mount puts at the path of a device stays there. */
+START_TEST(a_file_at_the_path_of_a_device_stays)
+{
+	expect(
+		&(struct parts){
+			.script = "stat -c '%F' /dev/mine /dev/null",
+			.mounts = "{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":"
+				  "\"tmpfs\"},{\"destination\":\"/dev/mine\",\"type\":\"bind\","
+				  "\"source\":\"/proc/version\",\"options\":[\"bind\"]}",
+			.linux_ = "\"devices\":[{\"path\":\"/dev/mine\",\"type\":\"c\",\"major\":1,"
+				  "\"minor\":5}]" },
+		"regular empty file\ncharacter special file\n");
+}
+END_TEST
+
 START_TEST(device_rules)
 {
 	expect(
@@ -1941,6 +1956,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, a_tmpfs_starts_with_what_was_there);
 	tcase_add_test(real, nothing_of_the_guest_is_seen);
 	tcase_add_test(real, default_devices);
+	tcase_add_test(real, a_file_at_the_path_of_a_device_stays);
 	tcase_add_test(real, device_rules);
 	tcase_add_test(real, sysctls);
 	tcase_add_loop_test(real, sysctl_names_are_plain, 0, (int)ARRAY_LEN(not_names));
