@@ -4,7 +4,8 @@
 /*
  * struct container; internal to libs/container.
  *
- * The lock guards phase, paused and sock, and the replacement of the cgroup's device program.
+ * The lock guards phase, paused and sock, and the replacement of the cgroup's device program. The
+ * freezer is for one user at a time: freezing may take seconds, so it is not done with the lock.
  * Everything else is fixed once container_create has returned; container_delete must be the last
  * call.
  */
@@ -26,6 +27,7 @@ struct container {
 	pid_t pid;
 	int pidfd; /* of init, our own duplicate: readable when it has ended */
 	int ns[NS_COUNT];
+	pthread_mutex_t freezer; /* taken before the lock */
 	pthread_mutex_t lock;
 	enum { PHASE_CREATED, PHASE_STARTING, PHASE_RUNNING, PHASE_ENDED } phase;
 	bool paused;

@@ -58,6 +58,7 @@ static struct container *container_new(const struct container_options *o, struct
 	c->pidfd = c->sock = -1;
 	for (int k = 0; k < NS_COUNT; k++)
 		c->ns[k] = -1;
+	(void)pthread_mutex_init(&c->freezer, NULL);
 	(void)pthread_mutex_init(&c->lock, NULL);
 	c->seccomp = o->seccomp;
 	c->reserved_tasks = o->reserved_tasks;
@@ -85,6 +86,7 @@ void container_free(struct container *c)
 		cgroup_free(c->cgroup);
 	if (c->spec)
 		oci_spec_free(c->spec);
+	(void)pthread_mutex_destroy(&c->freezer);
 	(void)pthread_mutex_destroy(&c->lock);
 	free(c->id);
 	free(c->bundle);

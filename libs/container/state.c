@@ -58,9 +58,32 @@ int container_namespace(const struct container *c, const char *type)
 	return kind < 0 ? -1 : c->ns[kind];
 }
 
+/* SIGKILL waits for nobody: that it ends a pause is intended. */
 int container_signal_all(struct container *c, int signal, struct err *err)
 {
-	return cgroup_signal(c->cgroup, signal, err);
+	int result;
+
+	if (signal == SIGKILL)
+		return cgroup_signal(c->cgroup, signal, err);
+	(void)pthread_mutex_lock(&c->freezer);
+	result = cgroup_signal(c->cgroup, signal, err);
+	(void)pthread_mutex_unlock(&c->freezer);
+	return result;
+}
+
+static int freeze(struct container *c, bool on, struct deadline deadline, struct err *err)
+{
+	int result;
+
+	(void)pthread_mutex_lock(&c->freezer);
+	result = c->cgroup->ops->freeze(c->cgroup, on, deadline, err);
+	if (result == 0) {
+		(void)pthread_mutex_lock(&c->lock);
+		c->paused = on;
+		(void)pthread_mutex_unlock(&c->lock);
+	}
+	(void)pthread_mutex_unlock(&c->freezer);
+	return result;
 }
 
 static int set_paused(struct container *c, bool on, struct deadline deadline, struct err *err)
@@ -69,12 +92,7 @@ static int set_paused(struct container *c, bool on, struct deadline deadline, st
 		return err_set(err, E_STATE, "container %s has ended", c->id);
 	if (c->cgroup->n == 0)
 		return err_set(err, E_UNSUPPORTED, "container %s has no cgroup", c->id);
-	if (c->cgroup->ops->freeze(c->cgroup, on, deadline, err) < 0)
-		return err_wrap(err, "container %s", c->id);
-	(void)pthread_mutex_lock(&c->lock);
-	c->paused = on;
-	(void)pthread_mutex_unlock(&c->lock);
-	return 0;
+	return freeze(c, on, deadline, err) < 0 ? err_wrap(err, "container %s", c->id) : 0;
 }
 
 int container_pause(struct container *c, struct deadline deadline, struct err *err)

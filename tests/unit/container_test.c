@@ -1936,6 +1936,48 @@ START_TEST(signals_reach_everybody)
 }
 END_TEST
 
+static void *signal_all(void *arg)
+{
+	const struct running *r = arg;
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(container_signal_all(r->c, SIGCONT, &err) == 0, "%s", err.msg);
+	return NULL;
+}
+
+static bool is_frozen(const struct running *r)
+{
+	AUTO(str) char *text = limit_of(r, "freezer", "freezer.state", "cgroup.freeze");
+
+	return str_eq(text, "FROZEN") || str_eq(text, "1");
+}
+
+/* Signalling freezes the group for a moment, which a pause at the same time must outlast. */
+START_TEST(a_signal_does_not_undo_a_pause)
+{
+	enum { TRIES = 200 };
+	struct running r;
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(create(&(struct parts){ .script = "echo up; sleep 100" }, &r, &err) == 0,
+		      "%s", err.msg);
+	start(&r);
+	read_until(&r, "up");
+	for (int i = 0; i < TRIES; i++) {
+		pthread_t other;
+
+		ck_assert_int_eq(pthread_create(&other, NULL, signal_all, &r), 0);
+		(void)usleep((useconds_t)(i % 20) * 10);
+		ck_assert_msg(container_pause(r.c, deadline_in(10000), &err) == 0, "%s", err.msg);
+		ck_assert_int_eq(pthread_join(other, NULL), 0);
+		ck_assert_int_eq(container_state(r.c), CONTAINER_PAUSED);
+		ck_assert(is_frozen(&r));
+		ck_assert_int_eq(container_resume(r.c, deadline_in(10000), &err), 0);
+	}
+	ck_assert_int_eq(finish(&r), 137);
+}
+END_TEST
+
 static void add_tests(TCase *real)
 {
 	tcase_add_checked_fixture(real, setup, teardown);
@@ -2006,6 +2048,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, namespaces_by_path);
 	tcase_add_test(real, time_namespace);
 	tcase_add_test(real, signals_reach_everybody);
+	tcase_add_test(real, a_signal_does_not_undo_a_pause);
 	tcase_set_timeout(real, 180);
 }
 
