@@ -8,7 +8,9 @@
 
 #include <string.h>
 
-#define PREFIX "io.katacontainers.container."
+#define PREFIX     "io.katacontainers.container."
+#define SWAP       PREFIX "resource.swap_in_bytes"
+#define SWAPPINESS PREFIX "resource.swappiness"
 
 enum { SWAPPINESS_MAX = 200 };
 
@@ -80,8 +82,8 @@ static const struct {
 	int (*apply)(struct oci_spec *spec, const struct runtime_config *config, const char *value,
 		     struct err *err);
 } annotations[] = {
-	{ PREFIX "resource.swap_in_bytes", set_swap },
-	{ PREFIX "resource.swappiness", set_swappiness },
+	{ SWAP, set_swap },
+	{ SWAPPINESS, set_swappiness },
 };
 
 static int apply(struct oci_spec *spec, const struct runtime_config *config, const char *name,
@@ -106,4 +108,20 @@ int container_annotations_apply(struct oci_spec *spec, const struct runtime_conf
 			return err_wrap(err, "annotation %.200s", name);
 	}
 	return 0;
+}
+
+void container_annotations_keep(const struct oci_spec *spec, struct oci_resources *update)
+{
+	const char *swap = oci_annotation(spec, SWAP),
+		   *swappiness = oci_annotation(spec, SWAPPINESS);
+	int64_t limit = update->memory.limit.set ? update->memory.limit.v : 0, bytes;
+	struct err ignored = ERR_INIT; /* Create has checked both */
+	uint64_t number;
+
+	if (swap && limit > 0 && str_i64(swap, -1, INT64_MAX, SWAP, &bytes, &ignored) == 0)
+		update->memory.swap = (struct oci_i64){ true, bytes >= 0 && bytes < limit ? limit
+											  : bytes };
+	if (swappiness && update->memory.swappiness.set &&
+	    str_u64(swappiness, 10, 1, SWAPPINESS_MAX, SWAPPINESS, &number, &ignored) == 0)
+		update->memory.swappiness.v = number;
 }

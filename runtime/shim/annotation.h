@@ -22,3 +22,7 @@
  * not possible, E_INVALID one with a bad value; both have a hint. */
 MUST_CHECK int container_annotations_apply(struct oci_spec *spec,
 					   const struct runtime_config *config, struct err *err);
+
+/* Puts the settings of these annotations, which the manager does not know, in place of the
+ * specification's into an update. A limit of memory above that of memory and swap leaves no swap. */
+void container_annotations_keep(const struct oci_spec *spec, struct oci_resources *update);

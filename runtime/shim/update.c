@@ -8,6 +8,7 @@
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
+#include "shim/annotation.h"
 
 #include <stdlib.h>
 
@@ -159,6 +160,8 @@ static int update(struct container *c, struct oci_resources *res, struct deadlin
 	struct limits_change change;
 	int result;
 
+	if (c->kind != KIND_POD)
+		container_annotations_keep(c->spec, res);
 	if (sandbox_grow(sb, id, res, true, &change, deadline, err) < 0)
 		return err_wrap(err, "update %s", c->id);
 	result = update_both(c, res, deadline, err);

@@ -240,12 +240,58 @@ START_TEST(limits_of_disks_that_the_container_does_not_have_are_left_out)
 }
 END_TEST
 
+#define SWAP_SPEC                                                                              \
+	"{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],\"cwd\":\"/"                 \
+	"\",\"user\":{\"uid\":0,"                                                              \
+	"\"gid\":0}},\"root\":{\"path\":\"rootfs\"},\"annotations\":{"                         \
+	"\"io.katacontainers.container.resource.swap_in_bytes\":\"%d\"},\"linux\":{"           \
+	"\"namespaces\":"                                                                      \
+	"[{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"network\"}]," \
+	"\"resources\":{\"memory\":{\"limit\":1000000,\"swap\":1000000}}}}"
+
+static const struct {
+	int annotation, limit, swap;
+} swaps[] = {
+	{ 3000000, 2000000, 3000000 },
+	{ 3000000, 4000000, 4000000 }, /* less than the memory alone is not possible */
+	{ -1, 2000000, -1 },
+};
+
+/* The manager knows nothing of the annotation: its updates have the specification's swap. */
+START_TEST(an_update_keeps_the_swap_of_the_annotation)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20), payload = BUF_INIT(8192);
+	AUTO(str) char *spec = str_fmt(SWAP_SPEC, swaps[_i].annotation);
+	AUTO(str)
+	char *json = str_fmt("{\"memory\":{\"limit\":%d,\"swap\":%d}}", swaps[_i].limit,
+			     swaps[_i].limit);
+	struct err err = ERR_INIT;
+	struct wire_value v;
+
+	shim_start("good", SHARE_9P);
+	shim_write(BUNDLE "/config.json", spec);
+	shim_must(shim_create(), "Create");
+	wire_text(&payload, 1, "c");
+	shim_add_any(&payload, 2, json);
+	shim_must(shim_ask("Update", &payload, 0), "Update");
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
+	v = shim_recorded(&log, "grpc.AgentService", "UpdateContainer");
+	ck_assert_int_eq((int64_t)wire_get_number(v.data, v.len, WIRE_PATH(2, 2, 1)),
+			 swaps[_i].limit);
+	ck_assert_int_eq((int64_t)wire_get_number(v.data, v.len, WIRE_PATH(2, 2, 3)),
+			 swaps[_i].swap);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
 	tcase_add_loop_test(t, only_the_default_profile_of_an_engine_is_left_out, 0,
 			    ARRAY_LEN(profiles));
 	tcase_add_loop_test(t, a_label_that_no_process_gets_is_logged, 0, ARRAY_LEN(labels));
 	tcase_add_test(t, limits_of_disks_that_the_container_does_not_have_are_left_out);
+	tcase_add_loop_test(t, an_update_keeps_the_swap_of_the_annotation, 0, ARRAY_LEN(swaps));
 }
 
 int main(void)
