@@ -113,8 +113,10 @@ static int set_hostname(struct err *err)
  * The limits of the agent, and of containers whose specification has none. The kernel gives PID 1
  * few open files; by the memory at boot, which may grow, it limits open files of all, and processes
  * of a user and pending signals. Memory for files counts for the container that opens them, and
- * processes are limited by the control group of all containers. The unit for guests with systemd has
- * the same limits (osbuilder/systemd), and systemd itself gives no limit to all open files.
+ * processes are limited by the control group of all containers. By the processors at boot, it limits
+ * the numbers of processes, and so the processes of a large pod. The unit for guests with systemd has
+ * the same limits (osbuilder/systemd), and systemd itself gives no limit to all open files and all
+ * numbers to processes.
  */
 static int raise_limits(struct err *err)
 {
@@ -133,7 +135,9 @@ static int raise_limits(struct err *err)
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return err_sys(err, "raise the resource limit %d", (int)limits[i].resource);
 	}
-	return file_write(AT_FDCWD, "/proc/sys/fs/file-max", "9223372036854775807", err);
+	if (file_write(AT_FDCWD, "/proc/sys/fs/file-max", "9223372036854775807", err) < 0)
+		return -1;
+	return file_write(AT_FDCWD, "/proc/sys/kernel/pid_max", "4194304", err);
 }
 
 int boot(struct err *err)

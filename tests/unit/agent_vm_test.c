@@ -333,8 +333,9 @@ START_TEST(containers_have_limits_as_on_a_node)
 	ck_assert_int_eq(
 		lab_output("l",
 			   "ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -i; "
-			   "cat /proc/sys/fs/file-max",
-			   "1048576\n1048576\nunlimited\nunlimited\n65536\n9223372036854775807\n"),
+			   "cat /proc/sys/fs/file-max /proc/sys/kernel/pid_max",
+			   "1048576\n1048576\nunlimited\nunlimited\n65536\n9223372036854775807\n"
+			   "4194304\n"),
 		0);
 	vm_end();
 }
