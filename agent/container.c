@@ -22,7 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* For the kernel's threads, and for those that the agent starts for requests. */
+/* For the kernel's threads, for those that the agent starts for requests, and for the services of a
+ * guest with systemd. */
 enum { RESERVED_TASKS = 256 };
 
 static void close_ends(struct container_stdio *io)
@@ -70,15 +71,14 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 		     struct err *err)
 {
 	struct process *init = process_new(&e->list->processes, e, "");
-	bool guest_is_ours = getpid() == 1;
 	struct container_options o = { .id = e->id,
 				       .spec = spec,
 				       .bundle = e->bundle,
 				       .deadline = deadline,
 				       .seccomp = true,
-				       .lenient_cgroup = !guest_is_ours,
+				       .lenient_cgroup = getpid() != 1,
 				       .own_network = true,
-				       .reserved_tasks = guest_is_ours ? RESERVED_TASKS : 0 };
+				       .reserved_tasks = RESERVED_TASKS };
 	struct container *core = NULL;
 	int result = -1;
 

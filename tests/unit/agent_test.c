@@ -68,6 +68,26 @@ START_TEST(a_container_runs_from_create_to_remove)
 }
 END_TEST
 
+/* Whoever is PID 1 of the guest: a fork bomb leaves the agent able to stop it. */
+START_TEST(containers_leave_tasks_to_the_agent)
+{
+	AUTO(str) char *v1 = str_fmt("/sys/fs/cgroup/pids/kata-lab-%d-1/pids.max", (int)getpid());
+	AUTO(str) char *v2 = str_fmt("/sys/fs/cgroup/kata-lab-%d-1/pids.max", (int)getpid());
+	struct err err = ERR_INIT;
+	AUTO(str) char *most = NULL;
+
+	lab_run("c", "sleep 1000", false);
+	if (path_exists(v1) || path_exists(v2)) {
+		most = file_read_line(AT_FDCWD, path_exists(v1) ? v1 : v2, &err);
+		ck_assert_msg(most != NULL, "%s", err.msg);
+		ck_assert_str_ne(most, "max");
+	}
+	lab_signal("c", "", 9);
+	ck_assert_int_eq(lab_wait("c", ""), 137);
+	lab_remove("c");
+}
+END_TEST
+
 START_TEST(every_wait_returns_the_same_status_even_later)
 {
 	lab_run("w", "exit 42", false);
@@ -539,6 +559,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, start, lab_stop);
 	tcase_add_test(tc, health_and_details);
 	tcase_add_test(tc, a_container_runs_from_create_to_remove);
+	tcase_add_test(tc, containers_leave_tasks_to_the_agent);
 	tcase_add_test(tc, every_wait_returns_the_same_status_even_later);
 	tcase_add_test(tc, a_killed_process_reports_128_and_the_signal_to_all_waiters);
 	tcase_add_test(tc, streams_carry_everything);
