@@ -20,6 +20,16 @@ void answer(struct ttrpc_call *call, int result, const struct err *err)
 		ttrpc_reply(call, &empty);
 }
 
+/* Three for the process, and room for those that are being made and not waited for yet. */
+enum { PROCESS_WAITS = 3 + 256 };
+
+int check_process_room(struct ttrpc_call *call, struct err *err)
+{
+	return ttrpc_call_check_room(call, PROCESS_WAITS, err) < 0
+		       ? err_wrap(err, "too many processes for the memory of the VM")
+		       : 0;
+}
+
 void answer_cancelled(struct ttrpc_call *call)
 {
 	struct err err = ERR_INIT;

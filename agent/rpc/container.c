@@ -30,8 +30,11 @@ static int create_container(struct sandbox *s, const Grpc__CreateContainerReques
 void on_create_container(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct err err = ERR_INIT;
+	int result = check_process_room(call, &err);
 
-	answer(call, create_container(arg, request, flow_deadline(call, CREATE_MS), &err), &err);
+	if (result == 0)
+		result = create_container(arg, request, flow_deadline(call, CREATE_MS), &err);
+	answer(call, result, &err);
 }
 
 void on_start_container(struct ttrpc_call *call, const void *request, void *arg)

@@ -34,8 +34,10 @@ void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)
 	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
 	struct entry *e = entry_get(&s->containers, r->container_id, &err);
-	int result = e ? exec_process(e, r, flow_deadline(call, EXEC_MS), &err) : -1;
+	int result = e ? check_process_room(call, &err) : -1;
 
+	if (result == 0)
+		result = exec_process(e, r, flow_deadline(call, EXEC_MS), &err);
 	if (e)
 		entry_put(e);
 	answer(call, result, &err);

@@ -26,6 +26,8 @@
 void answer(struct ttrpc_call *call, int result, const struct err *err);
 /* Returns the caller's deadline, or ms from now if that is earlier. */
 struct deadline flow_deadline(struct ttrpc_call *call, uint64_t ms);
+/* E_LIMIT if the caller could not wait for another process and its output. */
+MUST_CHECK int check_process_room(struct ttrpc_call *call, struct err *err);
 
 /* Ends a call whose caller has disconnected. */
 void answer_cancelled(struct ttrpc_call *call);

@@ -21,9 +21,13 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
-	CALLS_MAX = 1024,        /* unanswered calls of one connection */
+	CALLS_MAX = 1024,        /* unanswered calls of one connection that do not just wait */
+	WAIT_MAX = 1024,         /* bytes of a request that waits */
+	WAIT_BYTES = 2048,       /* memory that such a call needs at most */
+	WAIT_SHARE = 32,         /* this part of the machine's memory is for such calls */
 	FLOWS_MAX = 64,          /* threads of one server */
 	FLOW_STACK = 256 * 1024, /* address space, not memory */
 };
@@ -35,6 +39,7 @@ struct session {
 	void *arg;
 	bool ended;
 	VEC(struct ttrpc_call *) calls; /* unanswered; guarded by server->lock */
+	size_t waits;                   /* those of them that wait; guarded by server->lock */
 };
 
 struct ttrpc_server {
@@ -52,6 +57,7 @@ struct ttrpc_call {
 	struct ttrpc_server *server;
 	struct conn *conn;
 	struct session *session; /* NULL once it ended; guarded by server->lock */
+	size_t at;               /* in the session's calls; guarded by server->lock */
 	uint32_t stream;
 	const struct ttrpc_service *service;
 	const struct ttrpc_method *method;
@@ -98,18 +104,29 @@ static void destroy(struct ttrpc_server *server)
 	free(server);
 }
 
+static bool is_wait(const struct ttrpc_call *call)
+{
+	return call->method->kind == TTRPC_WAIT;
+}
+
+/* With the lock held. There may be many calls: the last one takes the place. */
+static void unlist(struct session *s, const struct ttrpc_call *call)
+{
+	struct ttrpc_call *last = s->calls.v[--s->calls.n];
+
+	s->calls.v[call->at] = last;
+	last->at = call->at;
+	s->waits -= is_wait(call);
+}
+
 static void forget_call(struct ttrpc_call *call)
 {
 	struct ttrpc_server *server = call->server;
 	bool last;
 
 	(void)pthread_mutex_lock(&server->lock);
-	for (size_t i = 0; call->session && i < call->session->calls.n; i++) {
-		if (call->session->calls.v[i] == call) {
-			vec_remove(&call->session->calls, i);
-			break;
-		}
-	}
+	if (call->session)
+		unlist(call->session, call);
 	last = --server->busy == 0 && server->freed;
 	(void)pthread_mutex_unlock(&server->lock);
 	protobuf_c_message_free_unpacked(call->request, NULL);
@@ -240,20 +257,58 @@ static struct deadline deadline_of(const Ttrpc__Request *r)
 static void register_call(struct session *s, struct ttrpc_call *call)
 {
 	(void)pthread_mutex_lock(&s->server->lock);
+	call->at = s->calls.n;
 	vec_push(&s->calls, call);
+	s->waits += is_wait(call);
 	s->server->busy++;
 	(void)pthread_mutex_unlock(&s->server->lock);
 }
 
-/* Takes the lock, since flows remove their calls on their own threads. */
-static bool is_full(struct session *s)
+/* How many calls of one connection may wait. Memory may be taken from the machine, but what was
+ * promised stays. */
+static size_t waits_max(void)
 {
-	bool full;
+	static size_t most = CALLS_MAX;
+	size_t now = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE) /
+		     (WAIT_SHARE * WAIT_BYTES);
+	size_t before = __atomic_load_n(&most, __ATOMIC_RELAXED);
 
+	while (now > before && !__atomic_compare_exchange_n(&most, &before, now, false,
+							    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return now > before ? now : before;
+}
+
+int ttrpc_call_check_room(const struct ttrpc_call *call, size_t n, struct err *err)
+{
+	size_t most = waits_max(), waits;
+
+	(void)pthread_mutex_lock(&call->server->lock);
+	waits = call->session ? call->session->waits : 0;
+	(void)pthread_mutex_unlock(&call->server->lock);
+	return waits + n <= most
+		       ? 0
+		       : err_set(err, E_LIMIT,
+				 "%zu requests of this connection wait already, limit %zu", waits,
+				 most);
+}
+
+/* Takes the lock, since flows remove their calls on their own threads. */
+static int check_room(struct session *s, const struct ttrpc_method *method, size_t len,
+		      struct err *err)
+{
+	bool waits = method->kind == TTRPC_WAIT;
+	size_t most = waits ? waits_max() : CALLS_MAX, n;
+
+	if (waits && len > WAIT_MAX)
+		return err_set(err, E_LIMIT, "%s: request of %zu bytes, limit %d", method->name,
+			       len, WAIT_MAX);
 	(void)pthread_mutex_lock(&s->server->lock);
-	full = s->calls.n >= CALLS_MAX;
+	n = waits ? s->waits : s->calls.n - s->waits;
 	(void)pthread_mutex_unlock(&s->server->lock);
-	return full;
+	return n < most ? 0
+			: err_set(err, E_LIMIT, "%zu requests of this connection are unanswered",
+				  most);
 }
 
 static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r, struct err *err)
@@ -265,9 +320,8 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 
 	if (!method || (service->allow && service->allow(service->arg, method, err) < 0))
 		return -1;
-	if (is_full(s))
-		return err_set(err, E_LIMIT, "%d requests of this connection are unanswered",
-			       CALLS_MAX);
+	if (check_room(s, method, r->payload.len, err) < 0)
+		return -1;
 	request = protobuf_c_message_unpack(method->request, NULL, r->payload.len, r->payload.data);
 	if (!request)
 		return err_set(err, E_INVALID, "%s: the request is not a valid %s message",
@@ -282,7 +336,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 				     .request = request,
 				     .deadline = deadline_of(r) };
 	register_call(s, call);
-	if (method->kind == TTRPC_EVENT) {
+	if (method->kind != TTRPC_FLOW) {
 		method->handle(call, call->request, service->arg);
 		return 0;
 	}

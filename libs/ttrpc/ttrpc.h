@@ -35,8 +35,10 @@ struct ttrpc_call;
  *  TTRPC_FLOW	runs on a thread of its own and may block: for requests with several steps
  *  TTRPC_EVENT	runs on the loop and must not block; it may keep the call and answer it later:
  *		for requests that only wait
+ *  TTRPC_WAIT	as TTRPC_EVENT, for short requests that may wait as long as a process runs: there
+ *		may be as many as memory allows, and they leave the room of the others alone
  */
-enum ttrpc_kind { TTRPC_FLOW, TTRPC_EVENT };
+enum ttrpc_kind { TTRPC_FLOW, TTRPC_EVENT, TTRPC_WAIT };
 
 struct ttrpc_method {
 	const char *name; /* "CreateContainer" */
@@ -87,6 +89,9 @@ struct deadline ttrpc_call_deadline(const struct ttrpc_call *call);
  * it in the handler. A flow may answer at the same time, so in a flow arg must outlive the call. */
 void ttrpc_call_on_cancel(struct ttrpc_call *call, loop_fn fn, void *arg);
 const char *ttrpc_call_method(const struct ttrpc_call *call);
+/* E_LIMIT if the call's connection has no room for n more requests that wait: to be asked before
+ * something is made that its caller will have to wait for. */
+MUST_CHECK int ttrpc_call_check_room(const struct ttrpc_call *call, size_t n, struct err *err);
 
 /* --- client --- */
 

@@ -104,7 +104,7 @@ const struct ttrpc_method task_methods[] = {
 	{ "CloseIO", TTRPC_EVENT, &containerd__task__v2__close_iorequest__descriptor,
 	  task_close_io },
 	{ "Update", TTRPC_FLOW, REQUEST(update_task), task_update },
-	{ "Wait", TTRPC_EVENT, REQUEST(wait), task_wait },
+	{ "Wait", TTRPC_WAIT, REQUEST(wait), task_wait },
 	{ "Stats", TTRPC_FLOW, REQUEST(stats), task_stats },
 	{ "Connect", TTRPC_EVENT, REQUEST(connect), task_connect },
 	{ "Shutdown", TTRPC_FLOW, REQUEST(shutdown), task_shutdown },

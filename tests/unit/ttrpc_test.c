@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/vec.h"
 #include "loop/loop.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
@@ -73,6 +74,16 @@ static void on_wait(struct ttrpc_call *call, const void *request, void *arg)
 		ttrpc_reply(old, &reply); /* the client does not wait for it any more */
 }
 
+/* Keeps every call until the end. */
+static VEC(struct ttrpc_call *) held;
+
+static void on_hold(struct ttrpc_call *call, const void *request, void *arg)
+{
+	(void)request;
+	(void)arg;
+	vec_push(&held, call);
+}
+
 /* A pipe from which the server answers. */
 static int source[2] = { -1, -1 };
 
@@ -97,6 +108,7 @@ static const struct ttrpc_method health[] = {
 	{ "Version", TTRPC_FLOW, &grpc__check_request__descriptor, on_version },
 	{ "Check", TTRPC_EVENT, &grpc__check_request__descriptor, on_check },
 	{ "Wait", TTRPC_EVENT, &grpc__check_request__descriptor, on_wait },
+	{ "Hold", TTRPC_WAIT, &grpc__check_request__descriptor, on_hold },
 	{ "Read", TTRPC_EVENT, &grpc__check_request__descriptor, on_read },
 	{ NULL, TTRPC_EVENT, NULL, NULL },
 };
@@ -147,6 +159,13 @@ static void finish(void)
 
 		ttrpc_reply(kept, &reply); /* the connection is gone */
 	}
+	for (size_t i = 0; i < held.n; i++) {
+		struct err gone = ERR_INIT;
+
+		err_set(&gone, E_GONE, "the test ends");
+		ttrpc_fail(held.v[i], &gone);
+	}
+	vec_release(&held);
 	loop_free(loop);
 	fd_close(&peer);
 }
@@ -567,6 +586,36 @@ START_TEST(the_client_survives_a_hostile_server)
 }
 END_TEST
 
+static void on_unheld(void *arg, const void *reply, const struct err *err)
+{
+	(void)reply;
+	if (err->code == E_LIMIT)
+		(void)__atomic_add_fetch((unsigned *)arg, 1, __ATOMIC_RELEASE);
+}
+
+/* Each process of a pod has three such calls. */
+START_TEST(calls_that_wait_leave_room_for_others)
+{
+	enum { MANY = 3 * 1500 };
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	unsigned refused = 0;
+	struct err err = ERR_INIT;
+
+	start('b');
+	request.service = (char *)"hello";
+	for (unsigned i = 0; i < MANY; i++)
+		(void)ttrpc_call_async(client, "grpc.Health", "Hold", &request, NULL,
+				       DEADLINE_NEVER, on_unheld, &refused);
+	ck_assert_msg(call("Version", 60000, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(__atomic_load_n(&refused, __ATOMIC_ACQUIRE), 0);
+	ck_assert_uint_eq(ttrpc_server_busy(server), MANY);
+	ck_assert_int_eq(ttrpc_call_check_room(held.v[0], 1, &err), 0);
+	ck_assert_int_lt(ttrpc_call_check_room(held.v[0], SIZE_MAX / 2, &err), 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ttrpc");
@@ -576,6 +625,7 @@ int main(void)
 	tcase_add_test(tc, calls_are_answered);
 	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
 	tcase_add_test(tc, async_calls_end_once);
+	tcase_add_test(tc, calls_that_wait_leave_room_for_others);
 	tcase_add_test(tc, a_pipe_has_other_readers);
 	tcase_add_loop_test(tc, much_data_arrives_as_it_was, 0, (int)ARRAY_LEN(muches));
 	tcase_add_loop_test(tc, bytes_are_found_in_every_form, 0, (int)ARRAY_LEN(answers));
