@@ -40,7 +40,14 @@ static int send_size(struct process *p, uint32_t rows, uint32_t columns, struct 
 	resize.exec_id = p->exec_id;
 	resize.row = rows;
 	resize.column = columns;
-	return task_ask_agent(p->shim, "TtyWinResize", &resize, deadline, err);
+	if (task_ask_agent(p->shim, "TtyWinResize", &resize, deadline, err) == 0)
+		return 0;
+	if (err->code != E_NOT_FOUND)
+		return -1;
+	/* It has ended in the guest, and its end is on the way: a client that resizes as it starts
+	 * would print an error between the lines of a short process. */
+	err_clear(err);
+	return 0;
 }
 
 /* True if the size that was asked for last is another one, which it then stores in *rows and

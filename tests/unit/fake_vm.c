@@ -464,6 +464,8 @@ static void serve(uint32_t stream, const char *method)
 		refuse(stream, 2, "broken pipe");
 	} else if (plays("takes-too-much") && str_eq(method, "WriteStdin")) {
 		reply_number(stream, UINT32_MAX); /* "takes-nothing": like all others, 0 */
+	} else if (plays("no-terminal") && str_eq(method, "TtyWinResize")) {
+		refuse(stream, 5, "there is no process");
 	} else if (plays("flood-oom") && str_eq(method, "GetOOMEvent")) {
 		reply_empty(stream);
 	} else if (plays("reorder") && running && !str_eq(method, "DestroySandbox")) {

@@ -267,6 +267,18 @@ START_TEST(the_first_terminal_is_resized_during_its_start)
 }
 END_TEST
 
+/* The process has ended in the guest, which the shim does not know yet. */
+START_TEST(a_terminal_that_has_gone_needs_no_size)
+{
+	shim_start("no-terminal", SHARE_9P);
+	create_with_terminal();
+	shim_must(ask("Start", "c", ""), "Start");
+	resize("", 50, 132);
+	shim_await_request("TtyWinResize");
+	shim_kill_and_finish();
+}
+END_TEST
+
 START_TEST(the_terminal_of_an_exec_is_resized_during_its_start)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
@@ -294,6 +306,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, an_exec_that_leaves_its_output_open_is_removed);
 	tcase_add_test(t, an_exec_whose_output_has_ended_is_not_removed);
 	tcase_add_test(t, the_first_terminal_is_resized_during_its_start);
+	tcase_add_test(t, a_terminal_that_has_gone_needs_no_size);
 	tcase_add_test(t, the_terminal_of_an_exec_is_resized_during_its_start);
 	tcase_add_test(t, an_exec_is_killed_with_its_container);
 	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
