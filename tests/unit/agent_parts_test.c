@@ -449,7 +449,7 @@ END_TEST
 /* The new number of one disk is the old number of another. */
 START_TEST(rules_and_limits_get_the_numbers_of_the_guest)
 {
-	static const char text[] = "{\"devices\":[{\"access\":\"rwm\"},"
+	static const char text[] = "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
 				   "{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":0},"
 				   "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":0},"
 				   "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":3},"
@@ -459,7 +459,7 @@ START_TEST(rules_and_limits_get_the_numbers_of_the_guest)
 				   "{\"major\":254,\"minor\":0,\"rate\":2},"
 				   "{\"major\":1,\"minor\":3,\"rate\":3}]},"
 				   "\"unified\":{\"io.max\":\"7:0 wbps=1\\n1:1 wbps=2\"}}";
-	static const char expect[] = "{\"devices\":[{\"access\":\"rwm\"},"
+	static const char expect[] = "{\"devices\":[{\"allow\":false,\"access\":\"rwm\"},"
 				     "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":0},"
 				     "{\"allow\":true,\"type\":\"b\",\"major\":254,\"minor\":16},"
 				     "{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":5},"
