@@ -5,6 +5,7 @@
  * serve the handlers that they have.
  */
 #include "base/deadline.h"
+#include "base/interrupt.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -17,7 +18,10 @@
 #include "deploy/cri/restart.h"
 #include "json/json.h"
 
+#include <errno.h>
 #include <string.h>
+
+enum { START_MS = 15000, POLL_MS = 100 };
 
 struct change {
 	struct edits edits;
@@ -70,6 +74,26 @@ static void list_files(struct change *ch, struct cri_change *out)
 	out->change.nfiles = ch->files.n;
 }
 
+/* A manager that does not answer now: a restart could not be verified. One that has been started a
+ * moment ago, by another installation or an upgrade of its package, gets the time to open its socket. */
+static int wait_until_up(const struct cri *c, struct err *err)
+{
+	struct deadline deadline = deadline_in(START_MS);
+
+	while (c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
+		bool closed = err->sys == ENOENT || err->sys == ECONNREFUSED;
+
+		if (!closed || deadline_passed(deadline)) {
+			err_wrap(err, "%s runs, but does not answer", c->back->name);
+			return err_hint(err, "see its log, and start it again");
+		}
+		err_clear(err);
+		if (interrupt_sleep(POLL_MS, err) < 0)
+			return err_wrap(err, "wait for %s", c->back->name);
+	}
+	return 0;
+}
+
 /* Adds a restart. handlers: those that the manager has to serve then, or NULL. */
 static int add_steps(const struct cri *c, struct change *ch, char *const *handlers,
 		     struct cri_change *out, struct err *err)
@@ -79,12 +103,8 @@ static int add_steps(const struct cri *c, struct change *ch, char *const *handle
 	bool reload;
 	size_t n;
 
-	/* A manager that does not answer now: a restart could not be verified. */
-	if (handlers && c->socket &&
-	    c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
-		err_wrap(err, "%s runs, but does not answer", c->back->name);
-		return err_hint(err, "see its log, and start it again");
-	}
+	if (handlers && c->socket && wait_until_up(c, err) < 0)
+		return -1;
 	if (restart_plan(c, plan, err) < 0)
 		return -1;
 	vec_push(&ch->managers, steps_new(plan, handlers));

@@ -492,6 +492,25 @@ START_TEST(runs_but_does_not_answer)
 }
 END_TEST
 
+/* As after a restart by somebody else, which has just begun. */
+START_TEST(its_socket_comes_later)
+{
+	AUTO(str) char *away = str_fmt("%s.away", sock), *text = usual("");
+	pid_t pid;
+
+	start(text);
+	ck_assert_int_eq(rename(sock, away), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)usleep(1000000);
+		_exit(rename(away, sock) == 0 ? 0 : 1);
+	}
+	OK(install());
+	ck_assert(serves("kata"));
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+END_TEST
+
 START_TEST(somebody_elses_handler)
 {
 	AUTO(str)
@@ -710,6 +729,7 @@ int main(void)
 	tcase_add_test(tc, broken_configuration);
 	tcase_add_test(tc, refused_configuration);
 	tcase_add_test(tc, runs_but_does_not_answer);
+	tcase_add_test(tc, its_socket_comes_later);
 	tcase_add_test(tc, somebody_elses_handler);
 	tcase_add_test(tc, handlers_by_hand);
 	tcase_add_test(tc, a_restart_after_which_containerd_stays_away_is_undone);
