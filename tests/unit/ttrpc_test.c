@@ -608,7 +608,9 @@ START_TEST(calls_that_wait_leave_room_for_others)
 				       DEADLINE_NEVER, on_unheld, &refused);
 	ck_assert_msg(call("Version", 60000, NULL, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(__atomic_load_n(&refused, __ATOMIC_ACQUIRE), 0);
-	ck_assert_uint_eq(ttrpc_server_busy(server), MANY);
+	/* The answered call is counted until the server has forgotten it. */
+	while (ttrpc_server_busy(server) != MANY)
+		(void)usleep(1000);
 	ck_assert_int_eq(ttrpc_call_check_room(held.v[0], 1, &err), 0);
 	ck_assert_int_lt(ttrpc_call_check_room(held.v[0], SIZE_MAX / 2, &err), 0);
 	ck_assert_int_eq(err.code, E_LIMIT);

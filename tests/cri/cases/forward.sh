@@ -174,6 +174,6 @@ test_forward_goes_with_the_shim() {
 	kill -KILL "$(shim_of "$pod")"
 	wait "$client" || :
 	rm "$LAB/silent"
-	expect "sockets that listen afterwards" "$(listening_in "$ns")" 0
+	until_is "sockets that listen afterwards" 0 listening_in "$ns"
 	lost "$pod" "$c"
 }
