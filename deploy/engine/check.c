@@ -19,7 +19,7 @@ enum { SLACK = 1 << 20, PER_ACTION = 512, PER_DIR = 4096 };
 
 static int hint_space(struct err *err)
 {
-	return err_hint(err, "free some; kata-deploy gc removes releases that nothing uses");
+	return err_hint(err, "free some space; kata-deploy gc removes releases that nothing uses");
 }
 
 static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)

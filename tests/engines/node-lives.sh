@@ -194,7 +194,7 @@ test_no_space() {
 	mount -t tmpfs -o size=24m small "$NODE/opt"
 	refuses 12 "only 2[34] MiB are free for /opt/kata" directory_doctor
 	refuses 12 "free some space: an install needs 200 MiB" directory_doctor
-	refuses 10 "KiB are needed; free some" directory_install
+	refuses 10 "KiB are needed; free some space" directory_install
 	[ -z "$(ls -A "$NODE/opt")" ]
 }
 
