@@ -15,7 +15,7 @@ test_manager_from_nothing_to_a_container() {
 	before=$(node_digest)
 	has "install" "$(managed install --release "$one" --key "$one/development.pub" --cri containerd \
 		-- "${more[@]}" 2>&1)" "proved in a VM"
-	has "status" "$(managed status)" "current"
+	has "status" "$("$manager" status --prefix "$PREFIX")" "current"
 	has "upgrade" "$(managed upgrade --release "$two" --key "$two/development.pub" --cri containerd \
 		--no-proof -- "${more[@]}" 2>&1)" "is installed"
 	has "switch" "$(managed switch "$(sed -n 's/^version: "\?\([0-9.]*\)"\?$/\1/p' "$one/release.yaml")" \
