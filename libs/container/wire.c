@@ -177,7 +177,8 @@ void wire_error(int sock, const struct err *err)
 	(void)!wire_send(sock, WIRE_ERROR, &e, sizeof(e), -1, deadline_in(5000), &ignored);
 }
 
-static void send_line(int sock, enum wire_kind kind, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void send_line(int sock, enum wire_kind kind,
+							    const char *fmt, va_list ap)
 {
 	struct err ignored = ERR_INIT; /* only a line of the log is lost */
 	AUTO(buf) struct buf b = BUF_INIT(500);
