@@ -132,16 +132,18 @@ for i in $(seq "$n"); do
 	read -t "$wait" -r _ <>"$LAB/silence" || true
 	power_off
 	machine "$LAB/work.img" "task=check $words"
-	until_says END || true
+	ended=1
+	until_says END || ended=
 	power_off
 	is=$(said DIGEST) again=$(said AGAIN)
 	case $is in
+	"") which="no state was printed" ;;
 	"${before[$case]}") which=old old=$((old + 1)) ;;
 	"${after[$case]}") which=new new=$((new + 1)) ;;
 	*) which=NEITHER ;;
 	esac
 	[ "$again" != skipped ] || again=${after[$case]}
-	if [ "$which" = NEITHER ] || [ "$again" != "${after[$case]}" ] ||
+	if [ -z "$ended" ] || [ "$which" = NEITHER ] || [ "$again" != "${after[$case]}" ] ||
 		grep -q '^FAIL' "$LAB/said"; then
 		failed=$((failed + 1))
 		echo "  FAIL  $verb on $fs, cut after $wait s of ${took[$case]}: $which"
