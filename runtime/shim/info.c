@@ -98,5 +98,5 @@ int shim_print_info(struct err *err)
 	result = fd_write_all(STDOUT_FILENO, out, containerd__types__runtime_info__pack(&info, out),
 			      err);
 	free(out);
-	return result;
+	return result < 0 ? err_wrap(err, "the runtime's description") : 0;
 }

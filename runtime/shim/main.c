@@ -297,6 +297,23 @@ static int dispatch(const struct invocation *inv, const char *verb, struct err *
 	return err_set(err, E_USAGE, "unknown verb '%s'; known are start and delete", verb);
 }
 
+static int run(const struct invocation *inv, const struct opt *opts, const char *verb,
+	       struct err *err)
+{
+	if (inv->info)
+		return shim_print_info(err);
+	if (!inv->version && !inv->help)
+		return dispatch(inv, verb, err);
+	if (inv->version) {
+		(void)printf("containerd-shim-kata-v2: io.containerd.kata.v2, version %s\n",
+			     KATA_VERSION);
+	} else {
+		(void)puts("containerd-shim-kata-v2 [options] [start | delete]");
+		opt_help(opts, stdout);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct invocation inv = { .address = "", .publish_binary = "containerd" };
@@ -323,20 +340,9 @@ int main(int argc, char **argv)
 	(void)mallopt(M_ARENA_MAX, 1);
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_init("containerd-shim-kata-v2", "shim", LOG_LOGFMT, STDERR_FILENO, LOG_INFO);
-	if (first >= 0 && inv.version) {
-		(void)printf("containerd-shim-kata-v2: io.containerd.kata.v2, version %s\n",
-			     KATA_VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (first >= 0 && inv.info)
-		return shim_print_info(&err) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-	if (first >= 0 && inv.help) {
-		(void)puts("containerd-shim-kata-v2 [options] [start | delete]");
-		opt_help(opts, stdout);
-		return EXIT_SUCCESS;
-	}
-	if (first >= 0 && dispatch(&inv, first < argc ? argv[first] : NULL, &err) == 0)
-		return EXIT_SUCCESS;
-	(void)fprintf(stderr, "containerd-shim-kata-v2: %s\n", err.msg);
-	return err_exit_status(err.code);
+	if (first >= 0)
+		(void)!run(&inv, opts, first < argc ? argv[first] : NULL, &err);
+	if (fd_end_output(&err))
+		(void)fprintf(stderr, "containerd-shim-kata-v2: %s\n", err.msg);
+	return err.code ? err_exit_status(err.code) : EXIT_SUCCESS;
 }

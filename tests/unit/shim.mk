@@ -6,6 +6,7 @@ SHIM_WITH := -DFAKE_VM='"$(abspath $(BUILD))/tools/fake-vm"' \
 	-DSHIM='"$(abspath $(BUILD))/bin/containerd-shim-kata-v2"'
 CFLAGS_tests_unit_shim_lab := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_hostile_test := $(SHIM_WITH)
+CFLAGS_tests_unit_shim_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_vsock_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_mounts_test := $(SHIM_WITH)
 CFLAGS_tests_unit_shim_ends_test := $(SHIM_WITH)

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -471,8 +472,34 @@ START_TEST(the_shim_is_killed_before_containerd)
 }
 END_TEST
 
+/* What the shim prints about itself: containerd asks for it with -info. */
+static const char *const about[] = { "-info", "-version", "-help" };
+
+START_TEST(what_cannot_be_printed_is_an_error)
+{
+	AUTO(fd) int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	AUTO(buf) struct buf said = BUF_INIT(4096);
+	struct spawn_fd fds[] = { { full, STDOUT_FILENO }, { -1, STDERR_FILENO } };
+	struct spawn s = { .argv = ARGV(SHIM, (char *)about[_i]), .fds = fds, .nfds = 2 };
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+	int ends[2], code = 0;
+
+	ck_assert(fd_pipe(ends, &err) == 0);
+	fds[1].fd = ends[1];
+	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
+	ck_assert_msg(spawn_wait(&child, deadline_in(ANSWER_MS), &code, &err) == 0, "%s", err.msg);
+	ck_assert_int_ne(code, 0);
+	fd_close(&ends[1]);
+	ck_assert_msg(file_read_fd(ends[0], "the error", 4096, &said, &err) == 0, "%s", err.msg);
+	fd_close(&ends[0]);
+	ck_assert_msg(strstr(buf_cstr(&said), "no space left") != NULL, "%s", buf_cstr(&said));
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+	tcase_add_loop_test(t, what_cannot_be_printed_is_an_error, 0, ARRAY_LEN(about));
 	tcase_add_test(t, a_container_runs_from_create_to_delete);
 	tcase_add_test(t, statistics_of_a_silent_guest_have_every_part);
 	tcase_add_test(t, a_hook_has_the_time_of_create);
