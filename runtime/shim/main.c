@@ -50,7 +50,8 @@ static char *socket_path(const struct invocation *inv, const char *id)
 	return str_fmt(SOCKET_DIR "/%s", hex);
 }
 
-/* Returns a listening socket. A socket file that a killed shim has left there is replaced. */
+/* Returns a listening socket. A socket file that a killed shim has left there is replaced; one at
+ * which a shim listens, even if it is stopped, is not. */
 static int listen_at(const char *path, struct err *err)
 {
 	struct err busy = ERR_INIT, dead = ERR_INIT;
@@ -63,11 +64,11 @@ static int listen_at(const char *path, struct err *err)
 		return -1;
 	}
 	fd = fd_unix_connect(path, &dead);
-	if (fd >= 0) {
+	if (fd >= 0 || (dead.sys != ECONNREFUSED && dead.sys != ENOENT)) {
 		fd_close(&fd);
 		return err_set(err, E_EXISTS, "a shim serves %s already", path);
 	}
-	if (unlink(path) < 0)
+	if (unlink(path) < 0 && errno != ENOENT)
 		return err_sys(err, "remove the stale socket %s", path);
 	return fd_unix_listen(path, err);
 }

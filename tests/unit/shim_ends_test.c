@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 
 #include <errno.h>
@@ -588,8 +589,31 @@ START_TEST(a_shim_whose_address_cannot_be_printed_ends)
 }
 END_TEST
 
+/* Its queue is full, as that of a shim that is stopped becomes; only a socket at which nobody
+ * listens is replaced. */
+START_TEST(a_socket_that_is_served_is_not_taken_away)
+{
+	struct spawn s = { .argv = ARGV(SHIM, "-namespace", "ns", "-id", "other", "-socket",
+					DIR "/busy.sock"),
+			   .cwd = BUNDLE };
+	struct err err = ERR_INIT;
+	AUTO(fd) int listener = -1, waits = -1;
+
+	shim_start("good", SHARE_9P);
+	listener = fd_unix_listen(DIR "/busy.sock", &err);
+	ck_assert(listener >= 0 && listen(listener, 0) == 0);
+	waits = fd_unix_connect(DIR "/busy.sock", &err);
+	ck_assert_int_ge(waits, 0);
+	ck_assert_int_eq(spawn_run(&s, NULL, 0, NULL, deadline_in(QUIET_MS), &err),
+			 err_exit_status(E_EXISTS));
+	ck_assert(path_exists(DIR "/busy.sock"));
+	shim_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+	tcase_add_test(t, a_socket_that_is_served_is_not_taken_away);
 	tcase_add_test(t, a_container_that_was_never_started_is_killed);
 	tcase_add_test(t, a_sandbox_that_cannot_be_ended_yet_is_ended_later);
 	tcase_add_test(t, a_container_that_cannot_be_started_has_ended);
