@@ -91,7 +91,7 @@ static void line_free(struct line *l)
 static int line_open(struct line *l, const char *address, struct err *err)
 {
 	const char *path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
-	int fd = fd_unix_connect(path, err);
+	int fd = fd_unix_connect_until(path, deadline_in(CALL_MS), err);
 
 	if (fd < 0)
 		return -1;
@@ -131,8 +131,11 @@ static void deliver(struct events *e, struct line *l, const struct queued *q)
 	for (;;) {
 		struct err err = ERR_INIT;
 
-		if ((l->loop || line_open(l, e->address, &err) == 0) &&
-		    forward(e, l->client, q, &err) == 0)
+		if (past_end(e))
+			err_set(&err, E_TIMEOUT,
+				"the shim ends, and events before it took all time");
+		else if ((l->loop || line_open(l, e->address, &err) == 0) &&
+			 forward(e, l->client, q, &err) == 0)
 			return;
 		line_close(l);
 		if (deadline_passed(give_up) || past_end(e)) {

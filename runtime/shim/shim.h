@@ -279,7 +279,8 @@ struct manage *shim_manage(struct shim *s, const char *dir, struct err *err);
 struct events *events_new(const char *ttrpc_address, const char *namespace);
 /* Any thread: queues the event. The thread delivers events in order, with retries. */
 void events_publish(struct events *e, const char *topic, const ProtobufCMessage *event);
-/* Delivers what is queued, at most until the deadline, and frees e. */
+/* Delivers what is queued, and frees e. After the deadline no delivery begins; one in progress may
+ * take 5 seconds more. */
 void events_free(struct events *e, struct deadline deadline);
 
 /* --- steps of Create --- */

@@ -168,6 +168,7 @@ unsigned shim_state(unsigned field)
 struct event shim_events[64];
 unsigned shim_n_events;
 unsigned shim_events_to_lose; /* that many connections end before the answer */
+bool shim_events_hang;
 static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void note_event(const struct buf *body)
@@ -197,6 +198,8 @@ static void *take_events(void *arg)
 		struct wire_frame frame;
 
 		while (fd >= 0 && wire_receive(fd, QUIET_MS, &frame, &body) == 0) {
+			while (__atomic_load_n(&shim_events_hang, __ATOMIC_ACQUIRE))
+				(void)pause();
 			if (shim_events_to_lose) {
 				shim_events_to_lose--;
 				break;

@@ -83,6 +83,7 @@ extern struct event shim_events[64];
 extern unsigned shim_n_events;
 /* So many of the next event connections are closed before the shim gets an answer. */
 extern unsigned shim_events_to_lose;
+extern bool shim_events_hang; /* the next event gets no answer, nor any later one */
 void shim_await_event(const char *topic, unsigned status);
 
 void shim_await_request(const char *method); /* waits until the agent got this request */

@@ -338,6 +338,27 @@ START_TEST(events_of_a_shim_that_ends_are_delivered)
 }
 END_TEST
 
+/* Such a manager is stopped, or its disk hangs. */
+START_TEST(a_manager_that_takes_no_events_does_not_hold_the_shim)
+{
+	enum { EXECS = 8 };
+
+	shim_start_container("good");
+	shim_await_event("/tasks/start", 0);
+	__atomic_store_n(&shim_events_hang, true, __ATOMIC_RELEASE);
+	for (int i = 0; i < EXECS; i++) {
+		AUTO(buf) struct buf payload = BUF_INIT(4096);
+		AUTO(str) char *id = str_fmt("e%d", i);
+
+		wire_text(&payload, 1, "c");
+		wire_text(&payload, 2, id);
+		shim_add_any(&payload, 7, "{\"args\":[\"sh\"],\"cwd\":\"/\"}");
+		shim_must(shim_ask("Exec", &payload, 0), "Exec");
+	}
+	shim_kill_and_finish();
+}
+END_TEST
+
 START_TEST(output_goes_into_a_fifo)
 {
 	struct pollfd ready = { .events = POLLIN };
@@ -510,6 +531,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, an_update_beyond_the_maximum_size_is_refused, 0, ARRAY_LEN(fixed));
 	tcase_add_test(t, events_are_sent_again);
 	tcase_add_test(t, events_of_a_shim_that_ends_are_delivered);
+	tcase_add_test(t, a_manager_that_takes_no_events_does_not_hold_the_shim);
 	tcase_add_test(t, output_goes_into_a_fifo);
 	tcase_add_test(t, output_waits_for_its_reader);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
