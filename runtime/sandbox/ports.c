@@ -200,10 +200,10 @@ static void on_sent(void *arg, const void *reply, const struct err *err)
 
 	if (!p->closed && err) {
 		abort_port(p, err);
-	} else if (!p->closed && r->len == 0) {
-		abort_for(p, "the agent takes nothing");
+	} else if (!p->closed && (r->len == 0 || r->len > p->up.len - p->up.done)) {
+		abort_for(p, "the agent takes nothing, or more than it was sent");
 	} else if (!p->closed) {
-		p->up.done += r->len < p->up.len - p->up.done ? r->len : p->up.len - p->up.done;
+		p->up.done += r->len;
 		if (p->up.done < p->up.len) {
 			send_input(p);
 		} else {

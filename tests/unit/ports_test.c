@@ -413,6 +413,7 @@ END_TEST
 static struct ttrpc_server *liar;
 static struct ttrpc_call *kept; /* or NULL */
 static const char *lies;        /* in this method */
+static bool takes_more;         /* than it was sent; else nothing */
 
 static void on_empty(struct ttrpc_call *call, const void *request, void *arg)
 {
@@ -440,13 +441,14 @@ static void on_read(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
-/* The agent reports that it accepted no byte. */
+/* The agent reports that it accepted no byte, or one more than it got. */
 static void on_write(struct ttrpc_call *call, const void *request, void *arg)
 {
 	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
+	const Grpc__WriteStreamRequest *r = request;
 
-	(void)request;
 	(void)arg;
+	reply.len = takes_more ? (uint32_t)r->data.len + 1 : 0;
 	ttrpc_reply(call, &reply);
 }
 
@@ -481,14 +483,22 @@ static void stop_liar(void *arg)
 	ttrpc_server_free(liar);
 }
 
-static const char *const methods_that_lie[] = { "ReadStdout", "WriteStdin" };
+static const struct {
+	const char *method;
+	bool takes_more;
+} methods_that_lie[] = {
+	{ "ReadStdout", false },
+	{ "WriteStdin", false },
+	{ "WriteStdin", true },
+};
 
 /* The connection is reset; the shim neither grows nor repeats the request. */
 START_TEST(an_agent_that_lies_loses_the_connection)
 {
 	int ends[2];
 
-	lies = methods_that_lie[_i];
+	lies = methods_that_lie[_i].method;
+	takes_more = methods_that_lie[_i].takes_more;
 	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
 	loop_call(loop, start_liar, ends);
 	AUTO(fd) int client = dial(80);
