@@ -20,8 +20,9 @@ void answer(struct ttrpc_call *call, int result, const struct err *err)
 		ttrpc_reply(call, &empty);
 }
 
-/* Three for the process, and room for those that are being made and not waited for yet. */
-enum { PROCESS_WAITS = 3 + 256 };
+/* For the end of the process, its two outputs and its input, and room for those that are being made
+ * and not waited for yet. */
+enum { PROCESS_WAITS = 4 + 256 };
 
 int check_process_room(struct ttrpc_call *call, struct err *err)
 {

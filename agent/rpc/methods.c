@@ -39,7 +39,7 @@ const struct ttrpc_method agent_methods[] = {
 	  on_pause_container },
 	{ "ResumeContainer", TTRPC_FLOW, &grpc__resume_container_request__descriptor,
 	  on_resume_container },
-	{ "WriteStdin", TTRPC_EVENT, &grpc__write_stream_request__descriptor, on_write_stdin },
+	{ "WriteStdin", TTRPC_STREAM, &grpc__write_stream_request__descriptor, on_write_stdin },
 	{ "ReadStdout", TTRPC_WAIT, &grpc__read_stream_request__descriptor, on_read_stdout },
 	{ "ReadStderr", TTRPC_WAIT, &grpc__read_stream_request__descriptor, on_read_stderr },
 	{ "CloseStdin", TTRPC_EVENT, &grpc__close_stdin_request__descriptor, on_close_stdin },

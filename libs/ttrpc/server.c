@@ -24,11 +24,13 @@
 #include <unistd.h>
 
 enum {
-	CALLS_MAX = 1024,        /* unanswered calls of one connection that do not just wait */
-	WAIT_MAX = 1024,         /* bytes of a request that waits */
-	WAIT_BYTES = 2048,       /* memory that such a call needs at most */
-	WAIT_SHARE = 32,         /* this part of the machine's memory is for such calls */
-	FLOWS_MAX = 64,          /* threads of one server */
+	CALLS_MAX = 1024,    /* unanswered calls of one connection that do not just wait */
+	WAIT_MAX = 1024,     /* bytes of a request that waits */
+	WAIT_BYTES = 2048,   /* memory that such a call needs at most */
+	WAIT_SHARE = 32,     /* this part of the machine's memory is for such calls */
+	DATA_SHARE = 8,      /* and this part, but not more than DATA_MAX, for larger requests */
+	DATA_MAX = 32 << 20, /* of streams that are blocked */
+	FLOWS_MAX = 64,      /* threads of one server */
 	FLOW_STACK = 256 * 1024, /* address space, not memory */
 };
 
@@ -40,6 +42,7 @@ struct session {
 	bool ended;
 	VEC(struct ttrpc_call *) calls; /* unanswered; guarded by server->lock */
 	size_t waits;                   /* those of them that wait; guarded by server->lock */
+	size_t data; /* bytes of their larger requests; guarded by server->lock */
 };
 
 struct ttrpc_server {
@@ -58,6 +61,7 @@ struct ttrpc_call {
 	struct conn *conn;
 	struct session *session; /* NULL once it ended; guarded by server->lock */
 	size_t at;               /* in the session's calls; guarded by server->lock */
+	size_t data;             /* bytes that count to the session's */
 	uint32_t stream;
 	const struct ttrpc_service *service;
 	const struct ttrpc_method *method;
@@ -104,9 +108,9 @@ static void destroy(struct ttrpc_server *server)
 	free(server);
 }
 
-static bool is_wait(const struct ttrpc_call *call)
+static bool waits(const struct ttrpc_method *method)
 {
-	return call->method->kind == TTRPC_WAIT;
+	return method->kind == TTRPC_WAIT || method->kind == TTRPC_STREAM;
 }
 
 /* With the lock held. There may be many calls: the last one takes the place. */
@@ -116,7 +120,8 @@ static void unlist(struct session *s, const struct ttrpc_call *call)
 
 	s->calls.v[call->at] = last;
 	last->at = call->at;
-	s->waits -= is_wait(call);
+	s->waits -= waits(call->method);
+	s->data -= call->data;
 }
 
 static void forget_call(struct ttrpc_call *call)
@@ -259,7 +264,8 @@ static void register_call(struct session *s, struct ttrpc_call *call)
 	(void)pthread_mutex_lock(&s->server->lock);
 	call->at = s->calls.n;
 	vec_push(&s->calls, call);
-	s->waits += is_wait(call);
+	s->waits += waits(call->method);
+	s->data += call->data;
 	s->server->busy++;
 	(void)pthread_mutex_unlock(&s->server->lock);
 }
@@ -279,36 +285,53 @@ static size_t waits_max(void)
 	return now > before ? now : before;
 }
 
+static size_t data_max(void)
+{
+	size_t share = waits_max() * WAIT_BYTES * (WAIT_SHARE / DATA_SHARE);
+
+	return share < DATA_MAX ? share : DATA_MAX;
+}
+
 int ttrpc_call_check_room(const struct ttrpc_call *call, size_t n, struct err *err)
 {
-	size_t most = waits_max(), waits;
+	size_t most = waits_max(), waiting;
 
 	(void)pthread_mutex_lock(&call->server->lock);
-	waits = call->session ? call->session->waits : 0;
+	waiting = call->session ? call->session->waits : 0;
 	(void)pthread_mutex_unlock(&call->server->lock);
-	return waits + n <= most
+	return waiting + n <= most
 		       ? 0
 		       : err_set(err, E_LIMIT,
-				 "%zu requests of this connection wait already, limit %zu", waits,
+				 "%zu requests of this connection wait already, limit %zu", waiting,
 				 most);
+}
+
+/* The bytes of a request that count to those of the session. */
+static size_t data_of(const struct ttrpc_method *method, size_t len)
+{
+	return method->kind == TTRPC_STREAM && len > WAIT_MAX ? len : 0;
 }
 
 /* Takes the lock, since flows remove their calls on their own threads. */
 static int check_room(struct session *s, const struct ttrpc_method *method, size_t len,
 		      struct err *err)
 {
-	bool waits = method->kind == TTRPC_WAIT;
-	size_t most = waits ? waits_max() : CALLS_MAX, n;
+	size_t most = waits(method) ? waits_max() : CALLS_MAX, n, data;
 
-	if (waits && len > WAIT_MAX)
+	if (method->kind == TTRPC_WAIT && len > WAIT_MAX)
 		return err_set(err, E_LIMIT, "%s: request of %zu bytes, limit %d", method->name,
 			       len, WAIT_MAX);
 	(void)pthread_mutex_lock(&s->server->lock);
-	n = waits ? s->waits : s->calls.n - s->waits;
+	n = waits(method) ? s->waits : s->calls.n - s->waits;
+	data = s->data;
 	(void)pthread_mutex_unlock(&s->server->lock);
-	return n < most ? 0
-			: err_set(err, E_LIMIT, "%zu requests of this connection are unanswered",
-				  most);
+	if (n >= most)
+		return err_set(err, E_LIMIT, "%zu requests of this connection are unanswered",
+			       most);
+	if (data_of(method, len) && data + len > data_max())
+		return err_set(err, E_LIMIT, "%s: %zu bytes of this connection wait already",
+			       method->name, data);
+	return 0;
 }
 
 static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r, struct err *err)
@@ -330,6 +353,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 	*call = (struct ttrpc_call){ .server = s->server,
 				     .conn = conn_ref(s->conn),
 				     .session = s,
+				     .data = data_of(method, r->payload.len),
 				     .stream = stream,
 				     .service = service,
 				     .method = method,

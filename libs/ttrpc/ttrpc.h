@@ -37,8 +37,11 @@ struct ttrpc_call;
  *		for requests that only wait
  *  TTRPC_WAIT	as TTRPC_EVENT, for short requests that may wait as long as a process runs: there
  *		may be as many as memory allows, and they leave the room of the others alone
+ *  TTRPC_STREAM	as TTRPC_WAIT, with data that a stream may not take for long. If too much
+ *		waits already, E_LIMIT: the caller asks again later. One of at most 1 KiB is taken
+ *		in any case, so that a stream that is not blocked goes on
  */
-enum ttrpc_kind { TTRPC_FLOW, TTRPC_EVENT, TTRPC_WAIT };
+enum ttrpc_kind { TTRPC_FLOW, TTRPC_EVENT, TTRPC_WAIT, TTRPC_STREAM };
 
 struct ttrpc_method {
 	const char *name; /* "CreateContainer" */

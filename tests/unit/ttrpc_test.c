@@ -109,6 +109,7 @@ static const struct ttrpc_method health[] = {
 	{ "Check", TTRPC_EVENT, &grpc__check_request__descriptor, on_check },
 	{ "Wait", TTRPC_EVENT, &grpc__check_request__descriptor, on_wait },
 	{ "Hold", TTRPC_WAIT, &grpc__check_request__descriptor, on_hold },
+	{ "Take", TTRPC_STREAM, &grpc__check_request__descriptor, on_hold },
 	{ "Read", TTRPC_EVENT, &grpc__check_request__descriptor, on_read },
 	{ NULL, TTRPC_EVENT, NULL, NULL },
 };
@@ -618,6 +619,44 @@ START_TEST(calls_that_wait_leave_room_for_others)
 }
 END_TEST
 
+/* Input that nobody takes, of the size that the shim sends: it uses up neither the calls of others
+ * nor, beyond a limit, memory. Small pieces are taken in any case. */
+START_TEST(blocked_streams_leave_room_for_others)
+{
+	enum { PIECE = 256 << 10, MANY = 1500, LARGE = 200, LEAST = 16 };
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	AUTO(str) char *large = xmalloc(PIECE);
+	unsigned refused = 0, before;
+	struct err err = ERR_INIT;
+
+	memset(large, 'x', PIECE - 1);
+	large[PIECE - 1] = '\0';
+	start('b');
+	request.service = (char *)"key";
+	for (unsigned i = 0; i < MANY; i++)
+		(void)ttrpc_call_async(client, "grpc.Health", "Take", &request, NULL,
+				       DEADLINE_NEVER, on_unheld, &refused);
+	ck_assert_msg(call("Version", 60000, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(__atomic_load_n(&refused, __ATOMIC_ACQUIRE), 0);
+	request.service = large;
+	for (unsigned i = 0; i < LARGE; i++) {
+		(void)ttrpc_call_async(client, "grpc.Health", "Take", &request, NULL,
+				       DEADLINE_NEVER, on_unheld, &refused);
+		/* Not more at once than the client queues. */
+		ck_assert_msg(call("Version", 60000, NULL, &err) == 0, "%s", err.msg);
+	}
+	before = __atomic_load_n(&refused, __ATOMIC_ACQUIRE);
+	ck_assert_uint_gt(before, 0);
+	ck_assert_uint_lt(before, LARGE - LEAST);
+	request.service = (char *)"key";
+	(void)ttrpc_call_async(client, "grpc.Health", "Take", &request, NULL, DEADLINE_NEVER,
+			       on_unheld, &refused);
+	ck_assert_msg(call("Version", 60000, NULL, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(__atomic_load_n(&refused, __ATOMIC_ACQUIRE), before);
+	finish();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ttrpc");
@@ -628,6 +667,7 @@ int main(void)
 	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
 	tcase_add_test(tc, async_calls_end_once);
 	tcase_add_test(tc, calls_that_wait_leave_room_for_others);
+	tcase_add_test(tc, blocked_streams_leave_room_for_others);
 	tcase_add_test(tc, a_pipe_has_other_readers);
 	tcase_add_loop_test(tc, much_data_arrives_as_it_was, 0, (int)ARRAY_LEN(muches));
 	tcase_add_loop_test(tc, bytes_are_found_in_every_form, 0, (int)ARRAY_LEN(answers));
