@@ -53,10 +53,7 @@ static void rest(struct stream *s)
 
 	s->read.resting = true;
 	s->read.rest_ms = ms < REST_MAX_MS ? ms : REST_MAX_MS;
-	if (s->read.timer)
-		timer_set(s->read.timer, s->read.rest_ms, false);
-	else
-		s->read.timer = loop_timer(s->owner->loop, s->read.rest_ms, false, on_rested, s);
+	loop_delay(s->owner->loop, &s->read.timer, s->read.rest_ms, on_rested, s);
 }
 
 /* What follows input may be its answer. */

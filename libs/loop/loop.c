@@ -183,6 +183,14 @@ void timer_set(struct watch *timer, uint64_t ms, bool repeat)
 		bug("timerfd_settime: errno %d", errno);
 }
 
+void loop_delay(struct loop *loop, struct watch **timer, uint64_t ms, loop_fn fn, void *arg)
+{
+	if (*timer)
+		timer_set(*timer, ms, false);
+	else
+		*timer = loop_timer(loop, ms, false, fn, arg);
+}
+
 static void on_signal(void *arg, uint32_t events)
 {
 	struct watch *w = arg;

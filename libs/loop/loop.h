@@ -44,6 +44,8 @@ void watch_remove(struct watch *w); /* NULL is accepted */
  * after it has fired. */
 struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);
 void timer_set(struct watch *timer, uint64_t ms, bool repeat); /* 0 stops it */
+/* Calls fn once after ms milliseconds, by the timer *timer, which is made if it is NULL. */
+void loop_delay(struct loop *loop, struct watch **timer, uint64_t ms, loop_fn fn, void *arg);
 
 /* Blocks the signals of set in the calling thread (call it before creating threads) and delivers
  * them on the loop. */

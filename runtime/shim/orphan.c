@@ -112,8 +112,5 @@ void shim_exit_unless_reused(void *arg)
 	static struct watch *timer; /* lasts as long as the process */
 	struct shim *s = arg;
 
-	if (timer)
-		timer_set(timer, FORGOTTEN_MS, false);
-	else
-		timer = loop_timer(s->loop, FORGOTTEN_MS, false, end_if_empty, s);
+	loop_delay(s->loop, &timer, FORGOTTEN_MS, end_if_empty, s);
 }
