@@ -17,7 +17,7 @@ static void on_answer(void *arg, const void *reply, const struct err *err)
 
 	(void)reply;
 	c->sent = false;
-	if (!err || err->code == E_GONE)
+	if (!err || err->code == E_GONE || err->code == E_LIMIT)
 		return;
 	log_err(LOG_DEBUG, err, "the guest keeps its own time");
 	guest_clock_stop(c);

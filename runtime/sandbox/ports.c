@@ -15,6 +15,7 @@
 #include "loop/listener.h"
 #include "network/forward.h"
 #include "protocols/agent.pb-c.h"
+#include "sandbox/piece.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,12 +55,14 @@ struct port {
 	bool connected, closed;
 	struct {
 		uint8_t *data; /* the piece that the agent is taking, or NULL */
-		size_t len, done;
+		struct piece piece;
+		struct watch *again; /* timer: until the agent may have room, or NULL */
 		bool ended;
 	} up; /* to the guest */
 	struct {
-		struct buf queue; /* what the socket has not taken */
-		bool asking;      /* a ReadStdout is pending */
+		struct buf queue;    /* what the socket has not taken */
+		bool asking;         /* a ReadStdout is pending, or the timer runs */
+		struct watch *again; /* as of up */
 		bool ended;
 	} down; /* from the guest */
 };
@@ -123,6 +126,8 @@ static void end(struct port *p, bool reset)
 		return;
 	p->closed = true;
 	watch_remove(STEAL(p->watch, NULL));
+	watch_remove(STEAL(p->up.again, NULL));
+	watch_remove(STEAL(p->down.again, NULL));
 	if (reset)
 		forward_reset(&p->fd);
 	else
@@ -191,38 +196,39 @@ static void end_input(struct port *p)
 			       DEADLINE_NEVER, on_input_ended, p);
 }
 
-static void send_input(struct port *p);
+static void send_input(void *arg);
 
 static void on_sent(void *arg, const void *reply, const struct err *err)
 {
 	const Grpc__WriteStreamResponse *r = reply;
 	struct port *p = arg;
 
-	if (!p->closed && err) {
+	if (!p->closed && err && err->code == E_LIMIT) {
+		loop_delay(p->all->loop, &p->up.again, piece_refused(&p->up.piece), send_input, p);
+	} else if (!p->closed && err) {
 		abort_port(p, err);
-	} else if (!p->closed && (r->len == 0 || r->len > p->up.len - p->up.done)) {
+	} else if (!p->closed && !piece_taken(&p->up.piece, r->len)) {
 		abort_for(p, "the agent takes nothing, or more than it was sent");
+	} else if (!p->closed && piece_is_left(&p->up.piece)) {
+		send_input(p);
 	} else if (!p->closed) {
-		p->up.done += r->len;
-		if (p->up.done < p->up.len) {
-			send_input(p);
-		} else {
-			free(STEAL(p->up.data, NULL));
-			update(p);
-		}
+		free(STEAL(p->up.data, NULL));
+		update(p);
 	}
 	unref(p);
 }
 
-static void send_input(struct port *p)
+static void send_input(void *arg)
 {
 	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+	struct port *p = arg;
+	struct piece_part part = piece_next(&p->up.piece);
 
 	p->refs++;
 	request.container_id = (char *)"";
 	request.exec_id = p->id;
-	request.data.data = p->up.data + p->up.done;
-	request.data.len = p->up.len - p->up.done;
+	request.data.data = part.data;
+	request.data.len = part.len;
 	(void)ttrpc_call_async(client_of(p), "grpc.AgentService", "WriteStdin", &request,
 			       &grpc__write_stream_response__descriptor, DEADLINE_NEVER, on_sent,
 			       p);
@@ -241,8 +247,7 @@ static void take_input(struct port *p)
 		end_input(p);
 	} else {
 		p->up.data = STEAL(data, NULL);
-		p->up.len = (size_t)n;
-		p->up.done = 0;
+		piece_begin(&p->up.piece, p->up.data, (size_t)n);
 		send_input(p);
 	}
 }
@@ -280,10 +285,23 @@ static void flush(struct port *p)
 
 static void ask_output(struct port *p);
 
+static void ask_again(void *arg)
+{
+	struct port *p = arg;
+
+	p->down.asking = false;
+	ask_output(p);
+}
+
 static void on_output(void *arg, const uint8_t *data, size_t len, const struct err *err)
 {
 	struct port *p = arg;
 
+	if (!p->closed && err && err->code == E_LIMIT) {
+		loop_delay(p->all->loop, &p->down.again, VM_AGAIN_MS, ask_again, p);
+		unref(p);
+		return;
+	}
 	p->down.asking = false;
 	if (!p->closed && err && err->code != E_FAILED) {
 		abort_port(p, err);

@@ -248,26 +248,18 @@ static void ask_version(struct sandbox *s)
 
 static void ask_oom(void *arg);
 
-static void ask_again(void *arg)
-{
-	struct sandbox *s = arg;
-
-	watch_remove(STEAL(s->pause, NULL));
-	ask_oom(s);
-}
-
 static void on_oom(void *arg, const void *reply, const struct err *err)
 {
 	const Grpc__OOMEvent *event = reply;
 	struct sandbox *s = arg;
 
-	if (err)
+	if (err && err->code != E_LIMIT)
 		return; /* the connection has ended, and with it the sandbox */
-	if (s->on_oom)
+	if (!err && s->on_oom)
 		s->on_oom(s->arg, event->container_id);
 	/* A hostile guest may report any number; the pause keeps the event queue from filling
 	 * up. */
-	s->pause = loop_timer(s->loop, OOM_PAUSE_MS, false, ask_again, s);
+	loop_delay(s->loop, &s->pause, err ? VM_AGAIN_MS : OOM_PAUSE_MS, ask_oom, s);
 }
 
 /* Loop: sends GetOOMEvent, which the agent answers at the next OOM kill in any container. */

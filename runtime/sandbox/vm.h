@@ -37,6 +37,9 @@
 
 enum vm_share { VM_NO_SHARE, VM_9P, VM_VIRTIOFS };
 
+/* After this time a request is sent again that the agent had no room for (E_LIMIT). */
+enum { VM_AGAIN_MS = 200 };
+
 struct vm {
 	struct loop *loop;
 	const struct runtime_config *config;

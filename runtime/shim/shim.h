@@ -78,7 +78,7 @@ struct process {
 	uint32_t rows, columns;   /* terminal size that was asked for last */
 	struct io *io;
 	struct watch *overdue; /* loop: timer since SIGKILL, until it must have ended */
-	struct watch *again;   /* loop: timer to end its sandbox later, for want of a thread */
+	struct watch *again;   /* loop: timer for what lacked room: to ask for its end, a thread */
 	VEC(struct ttrpc_call *) waiters;
 };
 

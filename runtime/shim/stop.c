@@ -253,11 +253,34 @@ static void forget_overdue(struct process *p)
 	process_unref(p);
 }
 
+static void watch_on_loop(void *arg);
+
+/* Loop: the agent may have room for the request now. */
+static void watch_again(void *arg)
+{
+	struct process *p = arg;
+	bool deleting;
+
+	watch_remove(STEAL(p->again, NULL));
+	(void)pthread_mutex_lock(&p->shim->lock);
+	deleting = p->container->deleting;
+	(void)pthread_mutex_unlock(&p->shim->lock);
+	if (deleting)
+		process_unref(p); /* Delete has what it needs */
+	else
+		watch_on_loop(p);
+}
+
 static void on_wait_answer(void *arg, const void *reply, const struct err *err)
 {
 	const Grpc__WaitProcessResponse *r = reply;
 	struct process *p = arg;
 
+	if (err && err->code == E_LIMIT) {
+		/* The process runs on. The timer has the reference. */
+		loop_delay(p->shim->loop, &p->again, VM_AGAIN_MS, watch_again, p);
+		return;
+	}
 	forget_overdue(p);
 	/* E_GONE: the connection has ended. Why is known in a moment (on_dead), and then all
 	 * processes end; to stop the VM now would hide the reason. Or it is being stopped. */

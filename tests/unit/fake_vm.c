@@ -45,6 +45,7 @@ static struct held held[16]; /* requests without an answer yet */
 static size_t n_held;
 static bool running, printed, ended;
 static char process[64];      /* of the current request, as in struct held */
+static char *input;           /* text of the current request, if it is WriteStdin */
 static char departed[16][64]; /* script "pod": processes that have ended */
 static size_t n_departed;
 static bool vsock; /* agent and log are listeners, not fds */
@@ -380,6 +381,43 @@ static bool serve_lingering(uint32_t stream, const char *method)
 	return true;
 }
 
+/* --- script "no-room": the agent has no room for more requests that wait --- */
+
+/* Takes the input, which is appended to the file FAKE_VM_LOG.input. */
+static void take_input(uint32_t stream)
+{
+	AUTO(str) char *path = str_fmt("%s.input", getenv("FAKE_VM_LOG"));
+	AUTO(fd) int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	struct err err = ERR_INIT;
+
+	if (fd_write_all(fd, input, strlen(input), &err) < 0)
+		exit(2);
+	reply_number(stream, strlen(input));
+}
+
+/* Refuses the first requests of each method, and all that are long. False: the request is served as
+ * by the other scripts. */
+static bool serve_without_room(uint32_t stream, const char *method)
+{
+	static const char *const waiting[] = { "WaitProcess", "ReadStdout", "ReadStderr",
+					       "WriteStdin" };
+	static unsigned refused[ARRAY_LEN(waiting)];
+	bool is_input = str_eq(method, "WriteStdin");
+
+	for (size_t i = 0; i < ARRAY_LEN(waiting); i++) {
+		if (!str_eq(method, waiting[i]))
+			continue;
+		if (refused[i] < 3 || (is_input && strlen(input) > 1000)) {
+			refused[i]++;
+			refuse(stream, 8, "too many requests are unanswered");
+			return true;
+		}
+	}
+	if (is_input)
+		take_input(stream);
+	return is_input;
+}
+
 static void end_process(void)
 {
 	ended = true;
@@ -434,6 +472,8 @@ static void serve(uint32_t stream, const char *method)
 	if (plays("pod") && serve_pod(stream, method))
 		return;
 	if (plays("lingering") && serve_lingering(stream, method))
+		return;
+	if (plays("no-room") && serve_without_room(stream, method))
 		return;
 	if (str_eq(method, "Check")) {
 		if (plays("fs-follows")) {
@@ -492,6 +532,8 @@ static void note_process(const struct buf *body)
 	AUTO(str) char *container = wire_get_text(body->data, body->len, WIRE_PATH(3, 1));
 	AUTO(str) char *exec = wire_get_text(body->data, body->len, WIRE_PATH(3, 2));
 
+	free(input);
+	input = wire_get_text(body->data, body->len, WIRE_PATH(3, 3));
 	/* The first process has the container's name, or none. */
 	(void)snprintf(process, sizeof(process), "%.30s %.30s", container,
 		       *exec ? exec : container);

@@ -452,6 +452,59 @@ static void on_write(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_reply(call, &reply);
 }
 
+/* The agent has no room for long requests, nor for the first short one. What it takes is kept. */
+static unsigned refusals;
+static struct buf taken = BUF_INIT(1 << 20); /* loop */
+
+static void on_write_short(struct ttrpc_call *call, const void *request, void *arg)
+{
+	Grpc__WriteStreamResponse reply = GRPC__WRITE_STREAM_RESPONSE__INIT;
+	const Grpc__WriteStreamRequest *r = request;
+	struct err full = ERR_INIT;
+
+	(void)arg;
+	if (r->data.len > 1000 || refusals++ == 0) {
+		err_set(&full, E_LIMIT, "too much waits");
+		ttrpc_fail(call, &full);
+		return;
+	}
+	buf_add(&taken, r->data.data, r->data.len);
+	reply.len = (uint32_t)r->data.len;
+	ttrpc_reply(call, &reply);
+}
+
+/* The first request is refused, the next one has data. */
+static void on_read_later(struct ttrpc_call *call, const void *request, void *arg)
+{
+	Grpc__ReadStreamResponse reply = GRPC__READ_STREAM_RESPONSE__INIT;
+	static unsigned n;
+	struct err full = ERR_INIT;
+
+	(void)request;
+	(void)arg;
+	err_set(&full, E_LIMIT, "too much waits");
+	reply.data.data = (uint8_t *)(char[]){ "late" };
+	reply.data.len = 4;
+	if (n == 0)
+		ttrpc_fail(call, &full);
+	else if (n == 1)
+		ttrpc_reply(call, &reply);
+	else
+		kept = call;
+	n++;
+}
+
+static const struct ttrpc_method without_room[] = {
+	{ "ConnectPort", TTRPC_EVENT, &grpc__connect_port_request__descriptor, on_empty },
+	{ "DisconnectPort", TTRPC_EVENT, &grpc__disconnect_port_request__descriptor, on_empty },
+	{ "CloseStdin", TTRPC_EVENT, &grpc__close_stdin_request__descriptor, on_empty },
+	{ "ReadStdout", TTRPC_EVENT, &grpc__read_stream_request__descriptor, on_read_later },
+	{ "WriteStdin", TTRPC_EVENT, &grpc__write_stream_request__descriptor, on_write_short },
+	{ NULL, TTRPC_EVENT, NULL, NULL },
+};
+
+static bool has_no_room;
+
 static void start_liar(void *arg)
 {
 	static const struct ttrpc_method methods[] = {
@@ -463,11 +516,13 @@ static void start_liar(void *arg)
 		{ "WriteStdin", TTRPC_EVENT, &grpc__write_stream_request__descriptor, on_write },
 		{ NULL, TTRPC_EVENT, NULL, NULL },
 	};
-	static const struct ttrpc_service services[] = {
-		{ "grpc.AgentService", methods, NULL, NULL },
-		{ NULL, NULL, NULL, NULL },
+	static struct ttrpc_service services[] = {
+		{ .name = "grpc.AgentService" },
+		{ .name = NULL },
 	};
 	int *ends = arg;
+
+	services[0].methods = has_no_room ? without_room : methods;
 
 	disconnect_agent(vm);
 	liar = ttrpc_server_new(loop, services);
@@ -509,6 +564,34 @@ START_TEST(an_agent_that_lies_loses_the_connection)
 }
 END_TEST
 
+static void count_taken(void *arg)
+{
+	*(size_t *)arg = taken.len;
+}
+
+/* Nothing is lost, and the connection stays. */
+START_TEST(an_agent_without_room_is_asked_again)
+{
+	enum { LEN = 5000 };
+	AUTO(mem) char *data = xcalloc(1, LEN);
+	size_t n = 0;
+	int ends[2];
+
+	has_no_room = true;
+	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
+	loop_call(loop, start_liar, ends);
+	AUTO(fd) int client = dial(80);
+	ck_assert_msg(fd_write_all(client, data, LEN, &err) == 0, "%s", err.msg);
+	hear(client, "late");
+	for (struct deadline d = deadline_in(WAIT_MS); n < LEN && !deadline_passed(d);)
+		loop_call(loop, count_taken, &n);
+	ck_assert_uint_eq(n, LEN);
+	loop_call(loop, stop_ports, ports);
+	loop_call(loop, stop_liar, NULL);
+	buf_release(&taken);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("ports");
@@ -525,6 +608,7 @@ int main(void)
 	tcase_add_test(tc, a_stop_ends_all);
 	tcase_add_loop_test(tc, an_agent_that_lies_loses_the_connection, 0,
 			    (int)ARRAY_LEN(methods_that_lie));
+	tcase_add_test(tc, an_agent_without_room_is_asked_again);
 	suite_add_tcase(suite, tc);
 	tcase_set_timeout(without, 300);
 	tcase_add_checked_fixture(without, NULL, teardown);

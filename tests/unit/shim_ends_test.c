@@ -283,6 +283,7 @@ static int start_with_input(const char *script)
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	wire_text(&payload, 5, DIR "/in");
+	wire_text(&payload, 6, "file://" OUTPUT);
 	shim_must(shim_ask("Create", &payload, 0), "Create");
 	in = open(DIR "/in", O_WRONLY | O_CLOEXEC);
 	ck_assert_int_ge(in, 0);
@@ -321,6 +322,36 @@ START_TEST(an_agent_that_lies_about_input_loses_it)
 	shim_logged("standard input is closed");
 	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
 	shim_kill_and_finish();
+}
+END_TEST
+
+/* The agent has no room for requests that wait, and then none for long ones. What is refused is
+ * asked for again: the end of the process is its own, and neither output nor input is lost. */
+START_TEST(requests_for_which_there_is_no_room_are_repeated)
+{
+	AUTO(buf) struct buf taken = BUF_INIT(1 << 16);
+	AUTO(buf) struct buf close = BUF_INIT(64);
+	struct err err = ERR_INIT;
+	AUTO(str) char *text = xmalloc(3001);
+	int in = start_with_input("no-room");
+
+	memset(text, 'x', 3000);
+	memcpy(text + 2997, "end", 4);
+	ck_assert_msg(fd_write_all(in, text, 3000, &err) == 0, "%s", err.msg);
+	fd_close(&in);
+	wire_text(&close, 1, "c");
+	wire_number(&close, 3, true);
+	shim_must(shim_ask("CloseIO", &close, 0), "CloseIO");
+	shim_await_request("CloseStdin");
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG ".input", 1 << 16, &taken, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_str_eq(buf_cstr(&taken), text);
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_output_is("hello\n");
+	shim_finish();
 }
 END_TEST
 
@@ -627,6 +658,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, input_for_a_closed_stdin_is_discarded);
 	tcase_add_loop_test(t, an_agent_that_lies_about_input_loses_it, 0,
 			    (int)ARRAY_LEN(lies_about_input));
+	tcase_add_test(t, requests_for_which_there_is_no_room_are_repeated);
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);

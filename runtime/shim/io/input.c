@@ -17,7 +17,7 @@
 
 enum { CHUNK = 256 * 1024 };
 
-static void send_input(struct input *in);
+static void send_input(void *arg);
 
 static void on_closed(void *arg, const void *reply, const struct err *err)
 {
@@ -29,6 +29,7 @@ static void on_closed(void *arg, const void *reply, const struct err *err)
 void input_close(struct input *in)
 {
 	watch_remove(STEAL(in->watch, NULL));
+	watch_remove(STEAL(in->again, NULL));
 	fd_close(&in->fd);
 	fd_close(&in->hold);
 }
@@ -53,7 +54,7 @@ static void end_input(struct input *in)
 static void reject(struct input *in, uint32_t taken)
 {
 	log_warn("standard input is closed: the agent's answer is impossible",
-		 LOG_S("exec", in->io->exec), LOG_I("sent", (int64_t)(in->len - in->done)),
+		 LOG_S("exec", in->io->exec), LOG_I("sent", (int64_t)in->piece.part),
 		 LOG_I("taken", taken));
 	end_input(in);
 }
@@ -64,32 +65,36 @@ static void on_sent(void *arg, const void *reply, const struct err *err)
 	const Grpc__WriteStreamResponse *r = reply;
 	struct io *io = in->io;
 
-	if (!io->stopped && err) {
+	if (!io->stopped && err && err->code == E_LIMIT && !io->detached) {
+		loop_delay(io->loop, &in->again, piece_refused(&in->piece), send_input, in);
+	} else if (!io->stopped && err) {
 		/* A broken pipe would look like a failure to the manager. */
 		in->discard = true;
 		if (in->watch)
 			watch_set(in->watch, EPOLLIN);
-	} else if (!io->stopped && (r->len == 0 || r->len > in->len - in->done)) {
+	} else if (!io->stopped && !piece_taken(&in->piece, r->len)) {
 		reject(in, r->len);
-	} else if (!io->stopped) {
-		in->done += r->len;
-		if (in->done < in->len)
-			send_input(in);
-		else if (in->watch)
-			watch_set(in->watch, EPOLLIN);
+	} else if (!io->stopped && piece_is_left(&in->piece)) {
+		send_input(in);
+	} else if (!io->stopped && in->watch) {
+		watch_set(in->watch, EPOLLIN);
 	}
 	io_unref(io);
 }
 
-static void send_input(struct input *in)
+static void send_input(void *arg)
 {
 	Grpc__WriteStreamRequest request = GRPC__WRITE_STREAM_REQUEST__INIT;
+	struct input *in = arg;
+	struct piece_part part = piece_next(&in->piece);
 
+	if (in->io->detached)
+		return;
 	in->io->refs++;
 	request.container_id = in->io->container;
 	request.exec_id = in->io->exec;
-	request.data.data = in->data + in->done;
-	request.data.len = in->len - in->done;
+	request.data.data = part.data;
+	request.data.len = part.len;
 	(void)ttrpc_call_async(in->io->vm->client, "grpc.AgentService", "WriteStdin", &request,
 			       &grpc__write_stream_response__descriptor, DEADLINE_NEVER, on_sent,
 			       in);
@@ -112,8 +117,7 @@ static void on_input(void *arg, uint32_t events)
 	}
 	if (in->discard)
 		return;
-	in->len = (size_t)n;
-	in->done = 0;
+	piece_begin(&in->piece, in->data, (size_t)n);
 	watch_set(in->watch, 0);
 	send_input(in);
 }

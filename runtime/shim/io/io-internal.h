@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/spawn.h"
+#include "sandbox/piece.h"
 #include "shim/io/io.h"
 
 #include <pthread.h>
@@ -28,6 +29,7 @@ struct output {
 	struct deadline until;
 	struct buf queue; /* output not yet read by the manager */
 	bool asking, ended;
+	struct watch *again; /* timer: until the agent may have room for the request, or NULL */
 	bool arriving; /* an answer has begun to arrive; the next was requested if there was room */
 };
 
@@ -37,9 +39,10 @@ struct input {
 	bool close_asked; /* loop: CloseIO came before the start */
 	struct watch *watch;
 	uint8_t *data;
-	size_t len, done;
-	bool closed;  /* CloseStdin was sent to the agent */
-	bool discard; /* the process has closed its input, the manager still writes */
+	struct piece piece;  /* that the agent is taking */
+	struct watch *again; /* timer: until the agent may have room for more of it, or NULL */
+	bool closed;         /* CloseStdin was sent to the agent */
+	bool discard;        /* the process has closed its input, the manager still writes */
 };
 
 struct io {
@@ -68,6 +71,7 @@ void io_check_done(struct io *io);   /* tells io_finish when both outputs are de
 void output_ask(struct output *o);   /* requests the next piece, if there is room */
 void output_flush(struct output *o); /* writes what is queued, as far as the manager accepts it */
 void output_finish(struct output *o);
+void output_stop(struct output *o); /* finishes it, and asks for no more */
 /* Closes our own reading end: from here on, writing to a FIFO without a reader fails instead of waiting. */
 void output_give_up_reading(struct output *o);
 

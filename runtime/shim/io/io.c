@@ -87,8 +87,8 @@ static void stop_on_loop(void *arg)
 	io->stopped = true;
 	r->logger = io->logger;
 	r->ended = io->out.ended && io->err.ended;
-	output_finish(&io->out);
-	output_finish(&io->err);
+	output_stop(&io->out);
+	output_stop(&io->err);
 	input_close(&io->in);
 	io_unref(io);
 }

@@ -58,6 +58,12 @@ void output_finish(struct output *o)
 	fd_close(&o->fd);
 }
 
+void output_stop(struct output *o)
+{
+	output_finish(o);
+	watch_remove(STEAL(o->again, NULL));
+}
+
 static void on_writable(void *arg, uint32_t events);
 
 /* Enlarges the pipe, so that the reader wakes less often. True, once, if there is more room now. */
@@ -196,10 +202,24 @@ static void on_begun(void *arg)
 	output_ask(o);
 }
 
+static void on_again(void *arg)
+{
+	struct output *o = arg;
+
+	o->asking = false;
+	output_ask(o);
+}
+
 static void on_output(void *arg, const uint8_t *data, size_t len, const struct err *err)
 {
 	struct output *o = arg;
 
+	if (err && err->code == E_LIMIT && !o->io->stopped) {
+		/* The agent has no room for the request now; the output is still there. */
+		loop_delay(o->io->loop, &o->again, VM_AGAIN_MS, on_again, o);
+		io_unref(o->io);
+		return;
+	}
 	if (o->arriving)
 		o->arriving = false;
 	else
