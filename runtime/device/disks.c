@@ -74,8 +74,8 @@ static void settle(struct disks *d, struct disk *disk, bool stays)
 	(void)pthread_cond_broadcast(&d->changed);
 }
 
-/* With the lock held: takes a reference to a plugged disk, or adds a new, busy one, which the
- * caller must plug in. */
+/* With the lock held: takes a reference to a plugged disk, or to a busy one, which the caller must
+ * plug in: a new one, or one that is leaving. */
 static struct disk *claim(struct disks *d, const char *path, const struct disk *like,
 			  struct deadline deadline, struct err *err)
 {
@@ -92,18 +92,47 @@ static struct disk *claim(struct disks *d, const char *path, const struct disk *
 		disk = NEW(struct disk);
 		*disk = *like;
 		disk->id = str_fmt("disk%u", d->counter++);
-		disk->path = xstrdup(path);
 		disk->busy = true;
 		vec_push(&d->list, disk);
 	}
+	if (disk->leaving)
+		disk->busy = true;
+	if (disk->busy)
+		str_set(&disk->path, path);
 	disk->users++;
 	return disk;
+}
+
+/* Success also if the guest has let go of it by itself. */
+static int take_out(struct vmm *vmm, const struct disk *disk, struct deadline deadline,
+		    struct err *err)
+{
+	if (vmm->ops->remove(vmm, disk->id, deadline, err) < 0 && err->code != E_NOT_FOUND)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
+/* Plugs in a disk that claim() has made busy. */
+static int bring(struct vmm *vmm, struct disk *disk, struct deadline deadline, struct err *err)
+{
+	const struct vmm_device device = { .kind = VMM_DISK,
+					   .disk = { disk->path, disk->readonly } };
+
+	if (disk->leaving && take_out(vmm, disk, deadline, err) < 0) {
+		if (err->code != E_STATE)
+			return -1;
+		err_clear(err); /* the guest has refused: it keeps the disk */
+		disk->leaving = false;
+		return 0;
+	}
+	disk->leaving = false;
+	return vmm->ops->add(vmm, disk->id, &device, &disk->address, deadline, err);
 }
 
 int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bool readonly, struct disk **out,
 	       struct deadline deadline, struct err *err)
 {
-	const struct vmm_device device = { .kind = VMM_DISK, .disk = { path, readonly } };
 	struct disk like, *disk;
 	bool mine;
 	int result;
@@ -117,9 +146,10 @@ int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bool readonly
 	if (!disk)
 		return -1;
 	if (mine) {
-		result = vmm->ops->add(vmm, disk->id, &device, &disk->address, deadline, err);
+		result = bring(vmm, disk, deadline, err);
 		(void)pthread_mutex_lock(&d->lock);
-		settle(d, disk, result == 0);
+		disk->users -= result < 0;
+		settle(d, disk, result == 0 || disk->leaving);
 		(void)pthread_mutex_unlock(&d->lock);
 		if (result < 0)
 			return err_wrap(err, "disk %s", path);
@@ -139,10 +169,11 @@ int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk, struct dea
 	(void)pthread_mutex_unlock(&d->lock);
 	if (!last)
 		return 0;
-	if (vmm->ops->remove(vmm, disk->id, deadline, err) < 0)
+	if (take_out(vmm, disk, deadline, err) < 0)
 		err_wrap(err, "disk %s", disk->path);
 	(void)pthread_mutex_lock(&d->lock);
-	settle(d, disk, err->code != E_OK);
+	disk->leaving = err->code != E_OK;
+	settle(d, disk, disk->leaving);
 	(void)pthread_mutex_unlock(&d->lock);
 	return err->code ? -1 : 0;
 }

@@ -4,7 +4,8 @@
 /*
  * The disks that are plugged into a running VM, counted by users. A block device or image file of
  * the host is plugged once for all users that write, and once for all that only read; it is
- * unplugged with its last user.
+ * unplugged with its last user. If the guest does not let go of it then, it may do so at any later
+ * time, so nobody may use it any more; the next user waits until it has gone, and gets it anew.
  *
  *	struct disks disks;
  *	disks_init(&disks);
@@ -35,6 +36,7 @@ struct disk {
 	struct vmm_address address;
 	unsigned users; /* disks.lock */
 	bool busy;      /* disks.lock: it is being plugged in or out */
+	bool leaving;   /* the guest was asked to let go of it; of the flow that makes it busy */
 };
 
 struct disks {
@@ -48,11 +50,12 @@ void disks_init(struct disks *d);
 void disks_release(struct disks *d);
 
 /* Plugs a disk in, or takes a reference if it is plugged already; *out is for disks_unplug().
- * E_TIMEOUT: another thread is still plugging or unplugging it. */
+ * E_TIMEOUT: another thread is still plugging or unplugging it, or the guest still holds it after a
+ * disks_unplug(). */
 MUST_CHECK int disks_plug(struct disks *d, struct vmm *vmm, const char *path, bool readonly,
 			  struct disk **out, struct deadline deadline, struct err *err);
 /* Drops a reference. The last one unplugs the disk; the guest must have stopped using it. After a
- * failure it stays in the VM without users, and the next disks_plug() takes it. */
+ * failure it stays in the VM without users until the guest lets go of it. */
 MUST_CHECK int disks_unplug(struct disks *d, struct vmm *vmm, struct disk *disk,
 			    struct deadline deadline, struct err *err);
 /* Makes a disk larger. An image file is extended; a block device must have the size already

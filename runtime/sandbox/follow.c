@@ -113,7 +113,8 @@ static bool leave(struct follower *f, struct endpoint *e)
 		return false;
 	}
 	e->skipped = true;
-	if (vm_unplug_nic(f->s->vm, e->tap, deadline_in(PLUG_MS), &err) == 0)
+	if (vm_unplug_nic(f->s->vm, e->tap, deadline_in(PLUG_MS), &err) == 0 ||
+	    err.code == E_NOT_FOUND) /* after an earlier attempt */
 		return true;
 	complain(e, &err, "an interface that has gone is still in the guest");
 	return false;

@@ -152,7 +152,9 @@ struct vmm_ops {
 	int (*add)(struct vmm *vmm, const char *id, const struct vmm_device *d,
 		   struct vmm_address *address, struct deadline deadline, struct err *err);
 	/* Unplugs a device: returns when the guest has released it and the VMM has closed it.
-	 * E_NOT_FOUND. E_TIMEOUT: the guest still holds it; the call may be repeated. */
+	 * E_TIMEOUT: the guest has been asked and still holds it. It may let go of it at any time,
+	 * and then the VMM closes it; the call may be repeated. E_STATE: the guest refuses, and
+	 * keeps it. E_NOT_FOUND: no such device is plugged in, or not any more. */
 	int (*remove)(struct vmm *vmm, const char *id, struct deadline deadline, struct err *err);
 	/* Makes a plugged disk larger, which the guest notices. An image file is extended; a block
 	 * device must have the size already. */

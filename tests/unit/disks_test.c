@@ -25,7 +25,8 @@ static char dir[SCRATCH_DIR];
 static char *a, *b;
 static struct disks disks;
 static unsigned added, removed;
-static bool refuse_add, refuse_remove;
+static bool refuse_add;
+static enum err_code refuse_remove; /* E_OK: no */
 static uint64_t grown;
 
 static int add(struct vmm *vmm, const char *id, const struct vmm_device *d,
@@ -47,7 +48,7 @@ static int take(struct vmm *vmm, const char *id, struct deadline deadline, struc
 {
 	(void)vmm, (void)id, (void)deadline;
 	if (refuse_remove)
-		return err_set(err, E_TIMEOUT, "the guest holds it");
+		return err_set(err, refuse_remove, "the guest holds it");
 	(void)__atomic_add_fetch(&removed, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
@@ -73,7 +74,8 @@ static void setup(void)
 	ck_assert(truncate(a, 1 << 20) == 0);
 	disks_init(&disks);
 	added = removed = 0;
-	refuse_add = refuse_remove = false;
+	refuse_add = false;
+	refuse_remove = E_OK;
 }
 
 static void teardown(void)
@@ -122,7 +124,7 @@ START_TEST(a_device_is_plugged_in_once)
 }
 END_TEST
 
-START_TEST(a_failed_plug_or_unplug_changes_nothing)
+START_TEST(a_failed_plug_changes_nothing)
 {
 	struct disk *disk = NULL;
 	struct err err = ERR_INIT;
@@ -137,14 +139,52 @@ START_TEST(a_failed_plug_or_unplug_changes_nothing)
 	ck_assert(!disks_are_plugged(&disks));
 	err_clear(&err);
 	refuse_add = false;
-	disk = plug(a, false);
-	refuse_remove = true;
+	unplug(plug(a, false));
+	ck_assert_uint_eq(added, 1);
+}
+END_TEST
+
+static void unplug_fails(struct disk *disk)
+{
+	struct err err = ERR_INIT;
+
 	ck_assert_int_lt(disks_unplug(&disks, &vmm, disk, deadline_in(1000), &err), 0);
+	ck_assert_int_eq(err.code, refuse_remove);
+}
+
+/* The guest may let go of the disk at any time, so nobody gets it as it is. */
+START_TEST(a_disk_that_is_leaving_is_plugged_in_anew)
+{
+	struct disk *disk = plug(a, false);
+	struct err err = ERR_INIT;
+
+	refuse_remove = E_TIMEOUT;
+	unplug_fails(disk);
+	ck_assert(disks_are_plugged(&disks));
+	ck_assert_int_lt(disks_plug(&disks, &vmm, a, false, &disk, deadline_in(1000), &err), 0);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
-	/* It is still in the VM: the next one has it at once. */
+	ck_assert_uint_eq(added, 1);
+	refuse_remove = _i ? E_NOT_FOUND : E_OK; /* it has let go of it meanwhile, or does now */
+	disk = plug(b, false);
+	ck_assert_uint_eq(added, 2);
+	refuse_remove = E_OK;
+	ck_assert_ptr_eq(plug(a, false), disk);
+	unplug(disk);
+	ck_assert(disks_are_plugged(&disks));
+	unplug(disk);
+	ck_assert(!disks_are_plugged(&disks));
+}
+END_TEST
+
+START_TEST(a_disk_that_the_guest_refuses_to_give_stays)
+{
+	struct disk *disk = plug(a, false);
+
+	refuse_remove = E_STATE;
+	unplug_fails(disk);
 	ck_assert_ptr_eq(plug(a, false), disk);
 	ck_assert_uint_eq(added, 1);
-	refuse_remove = false;
+	refuse_remove = E_OK;
 	unplug(disk);
 	ck_assert_uint_eq(removed, 1);
 }
@@ -224,7 +264,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_device_is_plugged_in_once);
-	tcase_add_test(tc, a_failed_plug_or_unplug_changes_nothing);
+	tcase_add_test(tc, a_failed_plug_changes_nothing);
+	tcase_add_loop_test(tc, a_disk_that_is_leaving_is_plugged_in_anew, 0, 2);
+	tcase_add_test(tc, a_disk_that_the_guest_refuses_to_give_stays);
 	tcase_add_test(tc, many_threads_plug_and_unplug_one_device);
 	tcase_add_test(tc, an_image_grows_and_never_shrinks);
 	tcase_add_test(tc, a_swap_file_has_a_header);

@@ -27,6 +27,7 @@ struct plug {
 	bool scsi;
 	unsigned at;  /* index of the slot behind the bridge, or of the SCSI address; from 0 */
 	bool busy;    /* a flow adds, grows or removes it */
+	bool left;    /* a flow could not remove it: it ends when the guest lets go of it */
 	bool gone;    /* event: the front end has been removed */
 	bool refused; /* event: the guest refuses to release it */
 	bool asked;   /* device_del was sent */
@@ -57,6 +58,8 @@ static struct plug *named(const struct hotplug *h, const char *name)
 	return NULL;
 }
 
+static void end_left(struct hotplug *h, struct plug *p);
+
 /* Loop. The event's data names the device; events about parts of a device have no name. */
 static void on_event(void *arg, const char *event, const struct json *data)
 {
@@ -71,6 +74,8 @@ static void on_event(void *arg, const char *event, const struct json *data)
 		p->gone = true;
 	if (p && str_eq(event, "DEVICE_UNPLUG_GUEST_ERROR"))
 		p->refused = true;
+	if (p)
+		end_left(h, p);
 	(void)pthread_cond_broadcast(&h->changed);
 	(void)pthread_mutex_unlock(&h->lock);
 }
@@ -232,25 +237,39 @@ static struct plug *begin_use(struct hotplug *h, const char *id, struct err *err
 	return err->code ? NULL : p;
 }
 
-static void forget(struct hotplug *h, struct plug *p)
+/* With the lock held. */
+static void drop(struct hotplug *h, struct plug *p)
 {
-	(void)pthread_mutex_lock(&h->lock);
 	for (size_t i = 0; i < h->plugs.n; i++) {
 		if (h->plugs.v[i] == p) {
 			vec_remove(&h->plugs, i);
 			break;
 		}
 	}
-	(void)pthread_mutex_unlock(&h->lock);
 	plug_free(p);
 }
 
-static void no_longer_busy(struct hotplug *h, struct plug *p, bool lost)
+static void forget(struct hotplug *h, struct plug *p)
+{
+	(void)pthread_mutex_lock(&h->lock);
+	drop(h, p);
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+static void no_longer_busy(struct hotplug *h, struct plug *p)
 {
 	(void)pthread_mutex_lock(&h->lock);
 	p->busy = false;
-	if (lost)
-		str_set(&p->id, NULL);
+	(void)pthread_mutex_unlock(&h->lock);
+}
+
+/* The guest did not let go of it in time. It may still do so at any time. */
+static void leave(struct hotplug *h, struct plug *p)
+{
+	(void)pthread_mutex_lock(&h->lock);
+	p->busy = false;
+	p->left = true;
+	end_left(h, p); /* perhaps just now */
 	(void)pthread_mutex_unlock(&h->lock);
 }
 
@@ -322,12 +341,6 @@ static int add_block_node(struct hotplug *h, const struct plug *p, const struct 
 		       : -1;
 }
 
-static int remove_block_node(struct hotplug *h, const struct plug *p, struct deadline deadline,
-			     struct err *err)
-{
-	return ask_about(h, "blockdev-del", "node-name", p->name, deadline, err);
-}
-
 /* share-rw: another VM may use the same device, as cluster file systems do. */
 static void describe_disk(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			  struct json *to)
@@ -392,12 +405,6 @@ static int add_netdev(struct hotplug *h, const struct plug *p, const struct vmm_
 	return -1;
 }
 
-static int remove_netdev(struct hotplug *h, const struct plug *p, struct deadline deadline,
-			 struct err *err)
-{
-	return ask_about(h, "netdev_del", "id", p->name, deadline, err);
-}
-
 /* Without an option ROM: nothing boots from the network. */
 static void describe_nic(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			 struct json *to)
@@ -411,17 +418,18 @@ static void describe_nic(const struct hotplug *h, const struct plug *p, const st
 
 static const struct kind {
 	enum vmm_capability capability;
-	/* Make and remove the back end. */
+	/* Makes the back end. */
 	int (*open)(struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 		    struct deadline deadline, struct err *err);
-	int (*close)(struct hotplug *h, const struct plug *p, struct deadline deadline,
-		     struct err *err);
+	/* The command that removes it, and the argument that is its name. */
+	const char *close, *key;
 	/* Adds to device_add's arguments for the front end all but name and address. */
 	void (*describe)(const struct hotplug *h, const struct plug *p, const struct vmm_device *d,
 			 struct json *to);
 } kinds[] = {
-	[VMM_NIC] = { VMM_CAN_PLUG_NIC, add_netdev, remove_netdev, describe_nic },
-	[VMM_DISK] = { VMM_CAN_PLUG_DISK, add_block_node, remove_block_node, describe_disk },
+	[VMM_NIC] = { VMM_CAN_PLUG_NIC, add_netdev, "netdev_del", "id", describe_nic },
+	[VMM_DISK] = { VMM_CAN_PLUG_DISK, add_block_node, "blockdev-del", "node-name",
+		       describe_disk },
 };
 
 static const struct kind *kind_of(enum vmm_device_kind kind)
@@ -495,16 +503,40 @@ static int remove_device(struct hotplug *h, struct plug *p, struct deadline dead
 
 /* --- whole devices --- */
 
-static void close_back_end(struct hotplug *h, const struct plug *p)
+static int close_back_end(struct hotplug *h, const struct plug *p, struct deadline deadline,
+			  struct err *err)
+{
+	const struct kind *k = kind_of(p->kind);
+
+	return ask_about(h, k->close, k->key, p->name, deadline, err);
+}
+
+/* Of a device that was not plugged in. */
+static void undo_open(struct hotplug *h, const struct plug *p)
 {
 	struct err err = ERR_INIT;
 
-	if (kind_of(p->kind)->close(h, p, deadline_in(UNDO_MS), &err) < 0 && err.code != E_FAILED)
+	if (close_back_end(h, p, deadline_in(UNDO_MS), &err) < 0 && err.code != E_FAILED)
 		log_err(LOG_WARN, &err, "cannot close a device that was not plugged in");
 }
 
+/* With the lock held, on any thread: if the guest has let go of a device that was left, closes its
+ * back end, so that the host has its disk or tap back, and its address is free. */
+static void end_left(struct hotplug *h, struct plug *p)
+{
+	struct json *arguments;
+
+	if (p->busy || !p->left || !p->gone)
+		return;
+	arguments = json_make_object();
+	put(arguments, kind_of(p->kind)->key, p->name);
+	qmp_tell(h->qmp, kind_of(p->kind)->close, arguments);
+	log_info("the guest has let go of a device", LOG_S("device", p->id ? p->id : ""));
+	drop(h, p);
+}
+
 /* device_add has timed out, but QEMU may still execute it: removes the front end that it may make.
- * If QEMU does not confirm that, the address stays taken. */
+ * Until QEMU confirms that, the address stays taken. */
 static void withdraw(struct hotplug *h, struct plug *p)
 {
 	struct err err = ERR_INIT;
@@ -512,10 +544,13 @@ static void withdraw(struct hotplug *h, struct plug *p)
 	if (remove_device(h, p, deadline_in(UNDO_MS), &err) < 0 && err.code != E_FAILED) {
 		log_err(LOG_WARN, &err, "a device is left in the VM, and its place taken",
 			LOG_S("device", p->id));
-		no_longer_busy(h, p, true);
+		(void)pthread_mutex_lock(&h->lock);
+		str_set(&p->id, NULL);
+		(void)pthread_mutex_unlock(&h->lock);
+		leave(h, p);
 		return;
 	}
-	close_back_end(h, p);
+	undo_open(h, p);
 	forget(h, p);
 }
 
@@ -525,7 +560,7 @@ static int plug_in(struct hotplug *h, struct plug *p, const struct vmm_device *d
 	if (kind_of(p->kind)->open(h, p, d, deadline, err) < 0) {
 		/* QEMU executes commands in order, so this follows the one that timed out. */
 		if (err->code == E_TIMEOUT)
-			close_back_end(h, p);
+			undo_open(h, p);
 		forget(h, p);
 		return -1;
 	}
@@ -535,7 +570,7 @@ static int plug_in(struct hotplug *h, struct plug *p, const struct vmm_device *d
 		withdraw(h, p);
 		return -1;
 	}
-	close_back_end(h, p);
+	undo_open(h, p);
 	forget(h, p);
 	return -1;
 }
@@ -554,7 +589,7 @@ int hotplug_add(struct hotplug *h, const char *id, const struct vmm_device *d,
 	if (!p || plug_in(h, p, d, deadline, err) < 0)
 		return err_wrap(err, "plug in %s", id);
 	set_address(p, address);
-	no_longer_busy(h, p, false);
+	no_longer_busy(h, p);
 	return 0;
 }
 
@@ -564,13 +599,16 @@ int hotplug_remove(struct hotplug *h, const char *id, struct deadline deadline, 
 
 	if (!p)
 		return err_wrap(err, "unplug %s", id);
-	if (remove_device(h, p, deadline, err) < 0 ||
-	    kind_of(p->kind)->close(h, p, deadline, err) < 0) {
-		no_longer_busy(h, p, false);
+	if (remove_device(h, p, deadline, err) < 0) {
+		leave(h, p);
 		return err_wrap(err, "unplug %s", id);
 	}
-	forget(h, p);
-	return 0;
+	/* After a time-out QEMU still executes it, and before any later command. */
+	if (close_back_end(h, p, deadline, err) == 0 || err->code == E_TIMEOUT)
+		forget(h, p);
+	else
+		no_longer_busy(h, p);
+	return err->code ? err_wrap(err, "unplug %s", id) : 0;
 }
 
 int hotplug_grow(struct hotplug *h, const char *id, uint64_t bytes, struct deadline deadline,
@@ -586,6 +624,6 @@ int hotplug_grow(struct hotplug *h, const char *id, uint64_t bytes, struct deadl
 	put(arguments, "node-name", p->name);
 	json_put(arguments, "size", json_make_u64(bytes));
 	result = ask(h, "block_resize", arguments, deadline, err);
-	no_longer_busy(h, p, false);
+	no_longer_busy(h, p);
 	return result < 0 ? err_wrap(err, "grow %s", id) : 0;
 }

@@ -12,7 +12,8 @@
  *
  * A device in QEMU has a back end on the host (a block node, a netdev) and a front end, which the
  * guest sees. The front end is made after the back end and removed before it. If one of them fails,
- * the other one is undone; if QEMU does not answer by the deadline, the address is not used again.
+ * the other one is undone. A device that the guest does not let go of by the deadline is left: its
+ * address stays taken until the guest does, and then its back end is closed too.
  *
  * A virtio-blk disk or a network card takes one of 30 slots behind the bridge (cmdline.h), a SCSI
  * disk one of 65536 addresses of the controller.

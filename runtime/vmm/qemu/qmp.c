@@ -262,28 +262,43 @@ static char *format_command(const char *name, const char *id, struct json *argum
 	return str_fmt("%s\n", text);
 }
 
-/* Queues the command. Takes over arguments and fd. */
-static int begin(struct qmp *q, struct command *c, struct json *arguments, int fd, struct err *err)
+/* With the lock held: gives the command an id, and queues its line. Takes over arguments and fd.
+ * False if the connection is broken. */
+static bool queue(struct qmp *q, struct command *c, struct json *arguments, int fd)
 {
 	struct line l = { .fd = fd };
 
-	(void)pthread_mutex_lock(&q->lock);
 	(void)!str_print(c->id, sizeof(c->id), "%llu", (unsigned long long)++q->next_id);
 	l.text = format_command(c->name, c->id, arguments);
 	l.len = strlen(l.text);
 	if (q->why.code) {
-		*err = q->why;
 		free(l.text);
 		fd_close(&l.fd);
-	} else {
-		vec_push(&q->pending, c);
-		vec_push(&q->out, l);
+		return false;
 	}
-	(void)pthread_mutex_unlock(&q->lock);
-	if (err->code)
-		return -1;
+	vec_push(&q->out, l);
 	loop_post(q->loop, flush, q);
-	return 0;
+	return true;
+}
+
+static int begin(struct qmp *q, struct command *c, struct json *arguments, int fd, struct err *err)
+{
+	(void)pthread_mutex_lock(&q->lock);
+	if (queue(q, c, arguments, fd))
+		vec_push(&q->pending, c);
+	else
+		*err = q->why;
+	(void)pthread_mutex_unlock(&q->lock);
+	return err->code ? -1 : 0;
+}
+
+void qmp_tell(struct qmp *q, const char *command, struct json *arguments)
+{
+	struct command c = { .name = command };
+
+	(void)pthread_mutex_lock(&q->lock);
+	(void)queue(q, &c, arguments, -1);
+	(void)pthread_mutex_unlock(&q->lock);
 }
 
 static void await(struct qmp *q, struct command *c, struct deadline deadline)

@@ -44,6 +44,8 @@ void qmp_free(struct qmp *q);
  */
 MUST_CHECK int qmp_execute(struct qmp *q, const char *command, struct json *arguments,
 			   struct deadline deadline, struct json **reply, struct err *err);
+/* Any thread, the loop's too: sends a command whose answer is dropped. Takes over arguments. */
+void qmp_tell(struct qmp *q, const char *command, struct json *arguments);
 /* Passes QEMU a duplicate of fd under a name ("getfd"), by which a later command can use it. */
 MUST_CHECK int qmp_give_fd(struct qmp *q, int fd, const char *name, struct deadline deadline,
 			   struct err *err);
