@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Plugs processors and memory into a running QEMU, and changes the size of a virtio-mem device. */
+/*
+ * Plugs processors and memory into a running QEMU, and changes the size of a virtio-mem device.
+ * QEMU may execute a command that it did not answer in time. So each part gets a new name, from a
+ * counter, and after such a command QEMU is asked what it has.
+ */
 
 #include "vmm/qemu/resize.h"
 
@@ -26,7 +30,9 @@ struct qemu_growth {
 	struct vmm_size start; /* as it was booted */
 	struct vmm_size now;
 	unsigned dimms;
-	bool device; /* the virtio-mem device is plugged */
+	unsigned names; /* given to processors and DIMMs so far */
+	bool device;    /* the virtio-mem device is plugged */
+	bool unsure;    /* a command was not answered in time: now, dimms and device may be wrong */
 };
 
 struct qemu_growth *qemu_growth_new(const struct vmm_request *r)
@@ -64,7 +70,7 @@ static int plug_cpu(struct vmm *vmm, const struct json *slot, struct deadline de
 	struct qemu_growth *g = vmm->growth;
 	const char *model = json_get_text(slot, "type");
 	const struct json *place = json_get(slot, "props");
-	AUTO(str) char *id = str_fmt("cpu%u", g->now.vcpus);
+	AUTO(str) char *id = str_fmt("cpu%u", g->names++);
 	struct json *arguments;
 
 	if (!model || !place || json_kind(place) != JSON_IS_OBJECT)
@@ -80,6 +86,23 @@ static int plug_cpu(struct vmm *vmm, const struct json *slot, struct deadline de
 	return 0;
 }
 
+/* Asks for a list; *out is for json_free(). */
+static int list(struct vmm *vmm, const char *command, struct json **out, struct deadline deadline,
+		struct err *err)
+{
+	if (qmp_execute(vmm->control, command, NULL, deadline, out, err) < 0)
+		return -1;
+	if (json_kind(*out) == JSON_IS_ARRAY)
+		return 0;
+	json_free(STEAL(*out, NULL));
+	return err_set(err, E_PROTOCOL, "QMP %s: not a list", command);
+}
+
+static bool is_free(const struct json *slot)
+{
+	return json_kind(slot) == JSON_IS_OBJECT && !json_get(slot, "qom-path");
+}
+
 /* Fills slots from the first; QEMU lists them from the last. */
 static int grow_cpus(struct vmm *vmm, unsigned vcpus, struct deadline deadline, struct err *err)
 {
@@ -88,21 +111,41 @@ static int grow_cpus(struct vmm *vmm, unsigned vcpus, struct deadline deadline, 
 
 	if (vcpus <= g->now.vcpus || !g->cpus)
 		return 0;
-	if (qmp_execute(vmm->control, "query-hotpluggable-cpus", NULL, deadline, &slots, err) < 0)
+	if (list(vmm, "query-hotpluggable-cpus", &slots, deadline, err) < 0)
 		return -1;
-	if (json_kind(slots) != JSON_IS_ARRAY)
-		return err_set(err, E_PROTOCOL, "QMP query-hotpluggable-cpus: not a list");
 	for (size_t i = json_count(slots); i > 0 && g->now.vcpus < vcpus; i--) {
 		const struct json *slot = json_at(slots, i - 1);
 
-		if (json_kind(slot) == JSON_IS_OBJECT && !json_get(slot, "qom-path") &&
-		    plug_cpu(vmm, slot, deadline, err) < 0)
+		if (is_free(slot) && plug_cpu(vmm, slot, deadline, err) < 0)
 			return -1;
 	}
 	return 0;
 }
 
+static int look_for_cpus(struct vmm *vmm, struct deadline deadline, struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	AUTO(json) struct json *slots = NULL;
+
+	if (list(vmm, "query-hotpluggable-cpus", &slots, deadline, err) < 0)
+		return -1;
+	g->now.vcpus = 0;
+	for (size_t i = 0; i < json_count(slots); i++)
+		g->now.vcpus += !is_free(json_at(slots, i));
+	return 0;
+}
+
 /* --- memory --- */
+
+/* Removes a memory backend, unless a device uses it. QEMU executes this after the command before it,
+ * even if that was not answered in time. */
+static void drop_backend(struct vmm *vmm, const char *id)
+{
+	struct json *arguments = json_make_object();
+
+	json_put(arguments, "id", json_make_string(id));
+	qmp_tell(vmm->control, "object-del", arguments);
+}
 
 /* Memory of the kind that the VM was booted with; the host commits it when it is used. */
 static int add_backend(struct vmm *vmm, const char *id, uint64_t size, struct deadline deadline,
@@ -125,22 +168,21 @@ static int add_backend(struct vmm *vmm, const char *id, uint64_t size, struct de
 		json_put(a, "hugetlb", json_make_bool(true));
 	if (c->mem_prealloc && !c->virtio_mem)
 		json_put(a, "prealloc", json_make_bool(true));
-	return qmp_execute(vmm->control, "object-add", a, deadline, NULL, err);
+	if (qmp_execute(vmm->control, "object-add", a, deadline, NULL, err) == 0)
+		return 0;
+	if (err->code == E_TIMEOUT)
+		drop_backend(vmm, id);
+	return -1;
 }
 
 /* Adds the device of a memory backend; on failure removes the backend. */
 static int add_device(struct vmm *vmm, const char *backend, struct json *arguments,
 		      struct deadline deadline, struct err *err)
 {
-	struct err ignored = ERR_INIT;
-	struct json *back;
-
 	json_put(arguments, "memdev", json_make_string(backend));
 	if (qmp_execute(vmm->control, "device_add", arguments, deadline, NULL, err) == 0)
 		return 0;
-	back = json_make_object();
-	json_put(back, "id", json_make_string(backend));
-	(void)!qmp_execute(vmm->control, "object-del", back, deadline, NULL, &ignored);
+	drop_backend(vmm, backend);
 	return -1;
 }
 
@@ -149,6 +191,40 @@ static uint64_t number_of(const struct json *object, const char *key)
 	const struct json *j = json_get(object, key);
 
 	return j && json_kind(j) == JSON_IS_INT && json_int(j) > 0 ? (uint64_t)json_int(j) : 0;
+}
+
+/* The data of a memory device, or NULL. */
+static const struct json *data_of(const struct json *device)
+{
+	const struct json *data = json_kind(device) == JSON_IS_OBJECT ? json_get(device, "data")
+								      : NULL;
+
+	return data && json_kind(data) == JSON_IS_OBJECT ? data : NULL;
+}
+
+/* An image that is an nvdimm is no memory. */
+static int look_for_memory(struct vmm *vmm, struct deadline deadline, struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+	AUTO(json) struct json *devices = NULL;
+	uint64_t bytes = 0;
+
+	if (list(vmm, "query-memory-devices", &devices, deadline, err) < 0)
+		return -1;
+	g->dimms = 0;
+	for (size_t i = 0; i < json_count(devices); i++) {
+		const struct json *data = data_of(json_at(devices, i));
+		const char *type = data ? json_get_text(json_at(devices, i), "type") : NULL;
+
+		g->device |= str_eq(type, "virtio-mem");
+		if (str_eq(type, "dimm")) {
+			g->dimms++;
+			bytes += number_of(data, "size");
+		}
+	}
+	if (!g->config->virtio_mem)
+		g->now.memory_mib = g->start.memory_mib + bytes / MIB;
+	return 0;
 }
 
 /*
@@ -160,15 +236,15 @@ static int choose_address(struct vmm *vmm, uint64_t *at, struct deadline deadlin
 {
 	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP * MIB;
 	const struct qemu_growth *g = vmm->growth;
-	AUTO(json) struct json *list = NULL;
+	AUTO(json) struct json *devices = NULL;
 
 	*at = 0;
 	if (!config_has_nvdimm(g->config))
 		return 0;
-	if (qmp_execute(vmm->control, "query-memory-devices", NULL, deadline, &list, err) < 0)
-		return err_wrap(err, "ask QEMU for its memory devices");
-	for (size_t i = 0; list && json_kind(list) == JSON_IS_ARRAY && i < json_count(list); i++) {
-		const struct json *data = json_get(json_at(list, i), "data");
+	if (list(vmm, "query-memory-devices", &devices, deadline, err) < 0)
+		return -1;
+	for (size_t i = 0; i < json_count(devices); i++) {
+		const struct json *data = data_of(json_at(devices, i));
 		uint64_t end = data ? number_of(data, "addr") + number_of(data, "size") : 0;
 
 		if (end > *at)
@@ -181,8 +257,9 @@ static int choose_address(struct vmm *vmm, uint64_t *at, struct deadline deadlin
 static int plug_dimm(struct vmm *vmm, uint64_t mib, struct deadline deadline, struct err *err)
 {
 	struct qemu_growth *g = vmm->growth;
-	AUTO(str) char *backend = str_fmt(MEMORY "-%u", g->dimms);
-	AUTO(str) char *id = str_fmt("dimm%u", g->dimms);
+	unsigned name = g->names++;
+	AUTO(str) char *backend = str_fmt(MEMORY "-%u", name);
+	AUTO(str) char *id = str_fmt("dimm%u", name);
 	struct json *arguments;
 	uint64_t at;
 
@@ -320,15 +397,29 @@ static int resize_memory(struct vmm *vmm, uint64_t mib, struct deadline deadline
 	return plug_dimm(vmm, step, deadline, err);
 }
 
+static int look(struct vmm *vmm, struct deadline deadline, struct err *err)
+{
+	struct qemu_growth *g = vmm->growth;
+
+	if ((g->cpus && look_for_cpus(vmm, deadline, err) < 0) ||
+	    (g->more_mib && look_for_memory(vmm, deadline, err) < 0))
+		return err_wrap(err, "find out how large the VM is");
+	g->unsure = false;
+	return 0;
+}
+
 int qemu_resize(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
 		struct deadline deadline, struct err *err)
 {
-	const struct qemu_growth *g = vmm->growth;
-	int result = grow_cpus(vmm, wanted->vcpus, deadline, err);
+	struct qemu_growth *g = vmm->growth;
+	int result = g->unsure && look(vmm, deadline, err) < 0
+			     ? -1
+			     : grow_cpus(vmm, wanted->vcpus, deadline, err);
 
 	if (result == 0 && resize_memory(vmm, wanted->memory_mib, deadline, err) < 0)
 		result = err_wrap(err, "resize the VM's memory to %llu MiB",
 				  (unsigned long long)wanted->memory_mib);
+	g->unsure |= err->code == E_TIMEOUT;
 	*got = g->now;
 	return result;
 }
