@@ -376,35 +376,41 @@ int record_write(struct record *r, struct err *err)
 
 /* --- undoing --- */
 
-/* True if an argument of the command line begins with that text. */
-static bool has_argument(const struct buf *line, const char *begins)
+/* True if the arguments after the program's name are these; the last one is only a beginning. */
+static bool has_arguments(const struct buf *line, const char *const *words)
 {
-	size_t n = strlen(begins);
+	size_t at = strnlen(line->data, line->len) + 1;
 
-	for (size_t at = 0; at < line->len; at += strnlen(line->data + at, line->len - at) + 1) {
-		if (line->len - at >= n && memcmp(line->data + at, begins, n) == 0)
-			return true;
+	for (; *words; words++) {
+		size_t n = strlen(*words) + (words[1] ? 1 : 0);
+
+		if (at >= line->len || line->len - at < n ||
+		    memcmp(line->data + at, *words, n) != 0)
+			return false;
+		at += n;
 	}
-	return false;
+	return true;
 }
 
-/* A process that was started for the sandbox but is not recorded yet has an argument that begins,
- * as QEMU's (cmdline.c), with the sandbox's name or, as that of either virtiofsd (virtiofsd.c),
- * with the option for its directory. Anyone else may name that directory: an administrator's tail
- * lives. */
+/* A process that was started for the sandbox but is not recorded yet has the arguments by which
+ * QEMU's command line (cmdline.c) or that of either virtiofsd (virtiofsd.c) begins. Anyone else may
+ * name the sandbox or its directory: an administrator's grep or tail lives. */
 static bool works_for(const char *pid, const char *key)
 {
 	AUTO(str) char *name = str_fmt("sandbox-%s,", key);
 	AUTO(str) char *share_c = str_fmt("source=" SANDBOX_SHARE_DIR "/%s/", key);
 	AUTO(str) char *share_rust = str_fmt("--shared-dir=" SANDBOX_SHARE_DIR "/%s/", key);
 	AUTO(str) char *path = str_fmt("/proc/%s/cmdline", pid);
+	const char *const qemu[] = { "-name", name, NULL };
+	const char *const virtiofsd_c[] = { "--fd=3", "-o", share_c, NULL };
+	const char *const virtiofsd_rust[] = { "--fd=3", share_rust, NULL };
 	AUTO(buf) struct buf line = BUF_INIT(CMDLINE_MAX);
 	struct err gone = ERR_INIT;
 
 	if (file_read(AT_FDCWD, path, CMDLINE_MAX, &line, &gone) < 0 || !line.len)
 		return false;
-	return has_argument(&line, name) || has_argument(&line, share_c) ||
-	       has_argument(&line, share_rust);
+	return has_arguments(&line, qemu) || has_arguments(&line, virtiofsd_c) ||
+	       has_arguments(&line, virtiofsd_rust);
 }
 
 static void kill_unrecorded(const char *key)

@@ -145,6 +145,7 @@ char **virtiofsd_command(const char *program, enum virtiofsd_kind kind, const ch
 {
 	char **argv = NULL;
 
+	/* record_undo() finds an unrecorded virtiofsd by its first options, up to the directory. */
 	strv_push(&argv, program);
 	strv_push(&argv, "--fd=3");
 	if (kind == VIRTIOFSD_C) {

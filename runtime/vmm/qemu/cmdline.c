@@ -418,8 +418,9 @@ char **qemu_command_line(const struct vmm_request *r)
 
 	strv_push(&argv, c->qemu_path);
 	strv_push(&argv, "-name");
-	/* record_undo() finds an unrecorded QEMU by this name. debug-threads gives names to the
-	 * threads, so that an operator can tell the guest's processors from the others. */
+	/* record_undo() finds an unrecorded QEMU by this name, as the first option. debug-threads
+	 * gives names to the threads, so that an operator can tell the guest's processors from the
+	 * others. */
 	strv_pushf(&argv, "sandbox-%s,debug-threads=on", path_basename(r->dir));
 	add_machine(&argv, r);
 	add_size(&argv, r);
