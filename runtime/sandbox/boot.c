@@ -21,7 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { KVM_ANSWER_MS = 10000 };
+/* A guest of a KVM that works answers in a second. Without KVM it takes several times as long. */
+enum { KVM_ANSWER_MS = 10000, TCG_FACTOR = 3 };
 
 /* The VMM was started. From here on other threads can kill it, through v->kill_fd. */
 static int on_launched(void *arg, struct err *err)
@@ -43,6 +44,7 @@ static int on_launched(void *arg, struct err *err)
 /* One combination of accelerator, transport and share to try. */
 struct attempt {
 	const char *accelerator;
+	bool unproved; /* that is KVM, and not yet known to work on this machine */
 	bool vsock;
 	bool doubtful; /* vsock is not yet known to work on this machine */
 	bool by_9p;    /* use 9p: virtio-fs was found unsafe */
@@ -128,17 +130,24 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	return 0;
 }
 
+uint64_t vm_answer_ms(const struct runtime_config *c, const char *accelerator, bool unproved)
+{
+	uint64_t ms = (uint64_t)c->dial_timeout_s * 1000;
+
+	if (!str_eq(accelerator, "kvm"))
+		return ms * TCG_FACTOR;
+	return unproved && ms > KVM_ANSWER_MS ? KVM_ANSWER_MS : ms;
+}
+
 /* The deadline for the agent's first answer. A doubtful attempt leaves half of the time for the
  * next. */
 static struct deadline answer_by(const struct vm *v, const struct attempt *a,
 				 struct deadline deadline)
 {
-	struct deadline d = deadline_min(deadline,
-					 deadline_in((uint64_t)v->config->dial_timeout_s * 1000));
+	uint64_t ms = vm_answer_ms(v->config, a->accelerator, a->unproved);
+	struct deadline d = deadline_min(deadline, deadline_in(ms));
 	int left = deadline_left(deadline);
 
-	if (str_eq(a->accelerator, "kvm"))
-		d = deadline_min(d, deadline_in(KVM_ANSWER_MS));
 	if (a->doubtful && left > 0)
 		d = deadline_min(d, deadline_in((uint64_t)left / 2));
 	return d;
@@ -245,6 +254,7 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 	const char *transport = vmm_settled(VMM_TRANSPORT, v->config->transport);
 	bool vsock = begin_with_vsock(v, transport), doubtful = vsock && !transport;
 	struct attempt a = { .accelerator = accelerator ? accelerator : vmm_guess_accelerator(),
+			     .unproved = !accelerator,
 			     .vsock = vsock,
 			     .doubtful = doubtful };
 
