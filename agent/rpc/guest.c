@@ -9,6 +9,7 @@
 #include "agent/hotplug.h"
 #include "agent/metrics.h"
 #include "agent/sandbox.h"
+#include "agent/scale.h"
 #include "agent/storage/driver.h"
 #include "base/str.h"
 #include "protocols/agent.pb-c.h"
@@ -81,6 +82,7 @@ void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg)
 
 	if (result == 0 && !r->cpu_only)
 		result = hotplug_memory(&err);
+	scale_limits(); /* of running containers too */
 	if (result == 0)
 		entries_widen_cpusets(&s->containers);
 	answer(call, result, &err);

@@ -404,11 +404,23 @@ static unsigned long most_tasks(void)
 	return most;
 }
 
+/* As a program that runs already sees it. */
+static long threads_max(const char *exec)
+{
+	AUTO(str) char *out = NULL;
+
+	lab_exec("runs", exec, "cat /proc/sys/kernel/threads-max", false);
+	out = lab_read("ReadStdout", "runs", exec);
+	return strtol(out, NULL, 10);
+}
+
 /* From 256 MiB to 1 GiB. */
 START_TEST(more_memory_raises_the_limits_that_depend_on_it)
 {
 	Grpc__UpdateContainerRequest update = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
+	Grpc__OnlineCPUMemRequest online = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
 	Grpc__LinuxResources none = GRPC__LINUX_RESOURCES__INIT;
+	long threads;
 	AUTO(mem) unsigned long *before = NULL, *after = NULL;
 	unsigned long tasks;
 
@@ -417,7 +429,11 @@ START_TEST(more_memory_raises_the_limits_that_depend_on_it)
 	vm_copy_busybox();
 	before = limits_in("before");
 	tasks = most_tasks();
+	lab_run("runs", "sleep 1000", false);
+	threads = threads_max("a");
 	plug_memory();
+	(void)lab_must("OnlineCPUMem", &online, NULL);
+	ck_assert_int_gt(threads_max("b"), 3 * threads);
 	update.container_id = (char *)"before";
 	update.resources = &none;
 	(void)lab_must("UpdateContainer", &update, NULL);
@@ -429,6 +445,7 @@ START_TEST(more_memory_raises_the_limits_that_depend_on_it)
 	ck_assert_int_eq(lab_output("sockets", "cd /proc/sys/net/ipv4; cat tcp_rmem tcp_wmem",
 				    "4096\t131072\t6291456\n4096\t16384\t4194304\n"),
 			 0);
+	lab_remove("runs");
 	vm_end();
 }
 END_TEST
