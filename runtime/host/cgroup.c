@@ -447,6 +447,29 @@ static int set_list(struct host_cgroup *h, const char *file, const char *list, s
 	return err_hint(err, "it must be among those of the group above, and of this machine");
 }
 
+/* The present list, heap; NULL if it cannot be read. */
+static char *present(const struct host_cgroup *h, const char *file)
+{
+	AUTO(str) char *path = path_join(cgroup_folder(h->sandbox, "cpuset"), file);
+	struct err ignored = ERR_INIT;
+
+	return file_read_line(AT_FDCWD, path, &ignored);
+}
+
+/* Sets both, or neither. */
+static int set_lists(struct host_cgroup *h, const char *cpus, const char *mems, struct err *err)
+{
+	AUTO(str) char *before = present(h, "cpuset.cpus");
+	struct err ignored = ERR_INIT; /* the first one is reported */
+
+	if (set_list(h, "cpuset.cpus", cpus, err) < 0)
+		return -1;
+	if (set_list(h, "cpuset.mems", mems, err) == 0)
+		return 0;
+	(void)!set_list(h, "cpuset.cpus", before, &ignored);
+	return -1;
+}
+
 int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *mems, struct err *err)
 {
 	if (!cgroup_folder(h->sandbox, "cpuset"))
@@ -456,10 +479,7 @@ int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *me
 		str_set(&h->mems, mems);
 		return 0;
 	}
-	return set_list(h, "cpuset.cpus", cpus, err) < 0 ||
-			       set_list(h, "cpuset.mems", mems, err) < 0
-		       ? -1
-		       : 0;
+	return set_lists(h, cpus, mems, err);
 }
 
 /* --- leaving --- */

@@ -68,8 +68,8 @@ MUST_CHECK int host_cgroup_add_vmm(struct host_cgroup *h, pid_t vmm, struct err 
 MUST_CHECK int host_cgroup_add_vcpus(struct host_cgroup *h, const pid_t *threads, size_t n,
 				     struct err *err);
 /* Sets the processors and memory nodes of the sandbox's group, as lists in the kernel's form
- * ("0-3,7"); an empty list: those of the group above. For a scope that does not exist yet they are
- * stored until it is made. */
+ * ("0-3,7"); an empty list: those of the group above. On failure nothing has changed. For a scope
+ * that does not exist yet they are stored until it is made. */
 MUST_CHECK int host_cgroup_set_cpus(struct host_cgroup *h, const char *cpus, const char *mems,
 				    struct err *err);
 /* Moves this process back to the groups it came from. May be called again. */

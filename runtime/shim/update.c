@@ -91,12 +91,15 @@ static void exchange_cpus(struct container *c, char **cpus, char **mems)
 static int place(struct container *c, char **cpus, char **mems, struct deadline deadline,
 		 struct err *err)
 {
+	struct err ignored = ERR_INIT; /* the first error is reported */
+
 	if (!*cpus && !*mems)
 		return 0;
 	exchange_cpus(c, cpus, mems);
 	if (shim_place(c->shim, deadline, err) == 0)
 		return 0;
 	exchange_cpus(c, cpus, mems);
+	(void)!shim_place(c->shim, deadline, &ignored); /* if only a part of it was done */
 	return -1;
 }
 

@@ -402,6 +402,12 @@ static void v1_both(void)
 	AUTO(str) char *set = path_join(folder_of(sandbox, "cpuset"), "cpuset.cpus");
 	AUTO(str) char *now = file_read_line(AT_FDCWD, set, &err);
 	MUST(str_eq(now, "0"));
+	/* The processors would do, the memory nodes do not: neither changes. */
+	MUST(host_cgroup_set_cpus(h, "", "4000", &err) < 0);
+	MUST(strstr(err.msg, "cpuset.mems") != NULL);
+	err_clear(&err);
+	AUTO(str) char *still = file_read_line(AT_FDCWD, set, &err);
+	MUST(str_eq(still, "0"));
 	MUST(host_cgroup_set_cpus(h, "", "", &err) == 0);
 	AUTO(str) char *later = file_read_line(AT_FDCWD, set, &err);
 	AUTO(str)
