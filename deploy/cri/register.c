@@ -18,7 +18,6 @@
 #include "deploy/cri/restart.h"
 #include "json/json.h"
 
-#include <errno.h>
 #include <string.h>
 
 enum { START_MS = 15000, POLL_MS = 100 };
@@ -74,16 +73,23 @@ static void list_files(struct change *ch, struct cri_change *out)
 	out->change.nfiles = ch->files.n;
 }
 
+/* False for errors that a manager which is starting does not have: its socket is missing, nobody
+ * listens there, connections are closed, or the CRI service refuses every call until it has found its
+ * pods again. */
+static bool may_be_starting(const struct err *err)
+{
+	return err->code != E_UNSUPPORTED && err->code != E_PERMISSION && err->code != E_CANCELLED;
+}
+
 /* A manager that does not answer now: a restart could not be verified. One that has been started a
- * moment ago, by another installation or an upgrade of its package, gets the time to open its socket. */
+ * moment ago, by another installation or an upgrade of its package, gets time. */
 static int wait_until_up(const struct cri *c, struct err *err)
 {
 	struct deadline deadline = deadline_in(START_MS);
 
-	while (c->back->answers(c->socket, deadline_in(CRI_ASK_MS), err) < 0) {
-		bool closed = err->sys == ENOENT || err->sys == ECONNREFUSED;
-
-		if (!closed || deadline_passed(deadline)) {
+	while (c->back->answers(c->socket, deadline_min(deadline, deadline_in(CRI_ASK_MS)), err) <
+	       0) {
+		if (!may_be_starting(err) || deadline_passed(deadline)) {
 			err_wrap(err, "%s runs, but does not answer", c->back->name);
 			return err_hint(err, "see its log, and start it again");
 		}

@@ -7,6 +7,7 @@
 #include "tests/unit/expect.h"
 #include "tests/unit/suite.h"
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -22,10 +23,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -492,19 +495,81 @@ START_TEST(runs_but_does_not_answer)
 }
 END_TEST
 
-/* As after a restart by somebody else, which has just begun. */
-START_TEST(its_socket_comes_later)
+/* --- a manager that somebody else has just restarted --- */
+
+/* Refuses the first call of a connection, as the CRI service of a containerd does until it has found
+ * its pods again: the HTTP/2 frames SETTINGS, its acknowledgement, HEADERS with gRPC's status. */
+static const char refuses[] = "\0\0\0\4\0\0\0\0\0"
+			      "\0\0\0\4\1\0\0\0\0"
+			      "\0\0\x37\1\5\0\0\0\1"
+			      "\x88"
+			      "\x0f\x10\x10"
+			      "application/grpc"
+			      "\0\x0b"
+			      "grpc-status"
+			      "\1"
+			      "2"
+			      "\0\x0c"
+			      "grpc-message"
+			      "\5"
+			      "early";
+
+static void refuse(int fd)
+{
+	char request[4096];
+
+	(void)!read(fd, request, sizeof(request));
+	(void)send(fd, refuses, sizeof(refuses) - 1, MSG_NOSIGNAL);
+	(void)shutdown(fd, SHUT_WR);
+	while (read(fd, request, sizeof(request)) > 0)
+		;
+}
+
+/* In a child: refuses calls, or closes connections, for ms; then the socket is containerd's. */
+static int serve_early(int listener, bool refuses_calls, int ms)
+{
+	AUTO(str) char *away = str_fmt("%s.away", sock);
+	struct deadline d = deadline_in((uint64_t)ms);
+
+	while (!deadline_passed(d)) {
+		struct pollfd ready = { listener, POLLIN, 0 };
+		int fd;
+
+		if (listener < 0) {
+			(void)poll(NULL, 0, ms);
+			continue;
+		}
+		if (poll(&ready, 1, deadline_left(d)) <= 0)
+			continue;
+		fd = accept(listener, NULL, NULL);
+		if (fd >= 0 && refuses_calls)
+			refuse(fd);
+		fd_close(&fd);
+	}
+	return rename(away, sock);
+}
+
+enum early { NO_SOCKET, NOBODY_LISTENS, CLOSES, REFUSES, EARLY_KINDS };
+
+/* As after a restart by another installation or by an upgrade of its package. */
+START_TEST(a_manager_that_is_starting_gets_time)
 {
 	AUTO(str) char *away = str_fmt("%s.away", sock), *text = usual("");
+	AUTO(fd) int listener = -1;
 	pid_t pid;
 
 	start(text);
 	ck_assert_int_eq(rename(sock, away), 0);
-	pid = fork();
-	if (pid == 0) {
-		(void)usleep(1000000);
-		_exit(rename(away, sock) == 0 ? 0 : 1);
+	if (_i != NO_SOCKET) {
+		listener = fd_unix_listen(sock, &err);
+		ck_assert_int_ge(listener, 0);
 	}
+	if (_i == NOBODY_LISTENS)
+		fd_close(&listener);
+	pid = fork();
+	if (pid == 0)
+		_exit(serve_early(listener, _i == REFUSES, 1000) == 0 ? 0 : 1);
+	fd_close(&listener);
 	OK(install());
 	ck_assert(serves("kata"));
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
@@ -729,7 +794,7 @@ int main(void)
 	tcase_add_test(tc, broken_configuration);
 	tcase_add_test(tc, refused_configuration);
 	tcase_add_test(tc, runs_but_does_not_answer);
-	tcase_add_test(tc, its_socket_comes_later);
+	tcase_add_loop_test(tc, a_manager_that_is_starting_gets_time, 0, EARLY_KINDS);
 	tcase_add_test(tc, somebody_elses_handler);
 	tcase_add_test(tc, handlers_by_hand);
 	tcase_add_test(tc, a_restart_after_which_containerd_stays_away_is_undone);
