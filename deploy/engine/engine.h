@@ -116,15 +116,18 @@ struct deploy_options {
 	struct err *undone;
 };
 
-/* DEPLOY_LOOK takes no lock, recovers nothing and writes nothing. */
-enum deploy_access { DEPLOY_LOOK, DEPLOY_CHANGE };
+enum deploy_access {
+	DEPLOY_LOOK, /* takes no lock, recovers nothing and writes nothing */
+	DEPLOY_HOLD, /* likewise, but holds the lock, so that nothing changes meanwhile */
+	DEPLOY_CHANGE
+};
 
 /* Opens a prefix; one that does not exist is opened as an empty one. With DEPLOY_CHANGE it takes
  * the lock and recovers from an interrupted change; a recovery that fails is an error. *out is
  * closed with deploy_close(). o->kinds, context and undone must stay valid until then. E_USAGE: the
  * prefix is not an absolute path below /. E_STATE: another process holds the lock (the message has
- * its pid), or install.json is lost. E_LIMIT: the limit of open files is too low to complete or
- * undo a change. */
+ * its pid and its prefix), or install.json is lost. E_LIMIT: the limit of open files is too low to
+ * complete or undo a change. */
 MUST_CHECK int deploy_open(const struct deploy_options *o, enum deploy_access access,
 			   struct deploy **out, struct err *err);
 /* Removes staging/, releases the lock. */
@@ -142,7 +145,7 @@ MUST_CHECK int deploy_recover(const struct deploy_options *o, deploy_found *foun
 			      struct err *err);
 /* Moves state/NAME to state/damaged/; succeeds if it does not exist. */
 MUST_CHECK int deploy_set_aside(struct deploy *d, const char *name, struct err *err);
-/* True if a change was interrupted and has not been recovered yet: after DEPLOY_LOOK only. */
+/* True if a change was interrupted and has not been recovered yet: not after DEPLOY_CHANGE. */
 bool deploy_is_interrupted(const struct deploy *d);
 
 /* What is installed, borrowed: valid until the next change. */

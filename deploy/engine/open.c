@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/interrupt.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -17,7 +18,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* How many fds a change needs at the same time at most: its own files and directories, and pipes to
@@ -25,81 +25,69 @@
 enum { FDS_NEEDED = 24 };
 enum { LOCK_MS = 100 }; /* between two attempts to take the lock */
 
-/* Any user may create files in /run/lock. A lock file that belongs to another user is removed: that
- * user could hold the lock, and fs.protected_regular keeps root from opening the file. */
-static bool drop_foreign(const char *path)
+/* The contents of a lock file, for messages only: "PID PREFIX". */
+static char *describe(const char *holder)
 {
-	struct stat st;
+	size_t n = strspn(holder, "0123456789");
 
-	return geteuid() == 0 && lstat(path, &st) == 0 && st.st_uid != 0 && !S_ISDIR(st.st_mode) &&
-	       unlink(path) == 0;
+	if (str_empty(holder))
+		return xstrdup("another process");
+	return holder[n] == ' '
+		       ? str_fmt("process %.*s, which works on %s,", (int)n, holder, holder + n + 1)
+		       : str_fmt("process %s", holder);
 }
 
-static int open_lock(const char *path, bool *directory, struct err *err)
+/* The holder may not have written its contents yet; a directory has none. */
+static char *holder_of(const char *path)
 {
-	enum { TRIES = 8 };
-	int fd;
+	struct err ignored = ERR_INIT;
+	AUTO(str) char *line = file_read_line(AT_FDCWD, path, &ignored);
 
-	for (int i = 0; i < TRIES && drop_foreign(path); i++)
-		;
-	*directory = false;
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 && errno == EISDIR) {
-		*directory = true;
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	return fd < 0 ? path_sys(err, AT_FDCWD, path, "open the lock %s", path) : fd;
-}
-
-static int refuse_locked(const char *path, const char *pid, struct err *err)
-{
-	return err_set(
-		err, E_STATE,
-		"another kata-deploy is running: %s%s has locked %s; wait until it has ended",
-		str_empty(pid) ? "another process" : "process ", pid ? pid : "", path);
+	return describe(line ? line : "");
 }
 
 /* Polls instead of blocking in flock(), so that a signal ends the wait (interrupt.h). */
-static int wait_for_lock(int fd, const char *path, bool directory, unsigned seconds,
-			 struct err *err)
+static int wait_for_lock(int fd, const char *path, unsigned seconds, struct err *err)
 {
 	struct deadline until = deadline_in(seconds * 1000ULL);
 	bool told = false;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		struct err ignored = ERR_INIT; /* the holder may not have written its pid yet */
-		AUTO(str) char *pid = NULL;
+		AUTO(str) char *holder = NULL;
 
 		if (errno != EWOULDBLOCK)
 			return err_sys(err, "lock %s", path);
-		pid = directory ? NULL : file_read_line(AT_FDCWD, path, &ignored);
+		if (told && !deadline_passed(until)) {
+			if (interrupt_sleep(LOCK_MS, err) < 0)
+				return -1;
+			continue;
+		}
+		holder = holder_of(path);
 		if (deadline_passed(until))
-			return refuse_locked(path, pid, err);
-		if (!told)
-			log_info("waiting for another kata-deploy", LOG_S("pid", pid ? pid : ""));
+			return err_set(err, E_STATE,
+				       "another kata-deploy is running: %s has locked %s; wait "
+				       "until it has ended",
+				       holder, path);
+		log_warn("waiting for another kata-deploy", LOG_S("holder", holder),
+			 LOG_S("lock", path));
 		told = true;
-		if (interrupt_sleep(LOCK_MS, err) < 0)
-			return -1;
 	}
 	return 0;
 }
 
-/* The pid in the lock file is for error messages only. */
-static int take_lock(const char *path, unsigned seconds, struct err *err)
+static int take_lock(const struct deploy *d, const struct deploy_options *o, struct err *err)
 {
-	bool directory;
-	AUTO(fd) int fd = open_lock(path, &directory, err);
-	AUTO(str) char *pid = NULL;
+	enum lock_kind kind = str_eq(o->lock, o->root) ? LOCK_SHARED : LOCK_OWN;
+	AUTO(fd) int fd = lock_open(o->lock, kind, err);
+	AUTO(str) char *text = NULL;
 	struct err ignored = ERR_INIT;
 
-	if (fd < 0 || wait_for_lock(fd, path, directory, seconds, err) < 0)
+	if (fd < 0 || wait_for_lock(fd, o->lock, o->lock_seconds, err) < 0)
 		return -1;
-	if (directory)
-		return STEAL(fd, -1);
-	/* On a full disk the file stays empty. */
-	pid = str_fmt("%d\n", (int)getpid());
-	if (ftruncate(fd, 0) < 0 || fd_write_all(fd, pid, strlen(pid), &ignored) < 0)
-		log_debug("cannot write the pid to the lock file", LOG_S("path", path));
+	/* Of a directory neither is possible; on a full disk the file stays empty. */
+	text = str_fmt("%d %s\n", (int)getpid(), d->prefix);
+	if (ftruncate(fd, 0) == 0 && fd_write_all(fd, text, strlen(text), &ignored) < 0)
+		log_debug("cannot write into the lock file", LOG_S("path", o->lock));
 	return STEAL(fd, -1);
 }
 
@@ -154,7 +142,9 @@ static int begin(const struct deploy_options *o, enum deploy_access access, stru
 		/* Running out of fds half-way could make the undo impossible too. */
 		if (fd_check_room(FDS_NEEDED, err) < 0)
 			return -1;
-		d->lock = take_lock(o->lock, o->lock_seconds, err);
+	}
+	if (access != DEPLOY_LOOK) {
+		d->lock = take_lock(d, o, err);
 		if (d->lock < 0)
 			return -1;
 	}

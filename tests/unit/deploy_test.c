@@ -28,6 +28,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -188,13 +189,55 @@ START_TEST(one_writer_at_a_time)
 {
 	AUTO(deploy) struct deploy *one = NULL, *other = NULL;
 	struct err err2 = ERR_INIT;
-	AUTO(str) char *pid = str_fmt("process %d ", (int)getpid());
+	AUTO(str)
+	char *who = str_fmt("process %d, which works on %s,", (int)getpid(), prefix);
 
-	OK(open_as(DEPLOY_CHANGE, NULL, &one, &err));
+	OK(open_as(_i ? DEPLOY_HOLD : DEPLOY_CHANGE, NULL, &one, &err));
 	ck_assert_int_lt(open_as(DEPLOY_CHANGE, NULL, &other, &err2), 0);
 	ck_assert_int_eq(err2.code, E_STATE);
-	ck_assert_ptr_nonnull(strstr(err2.msg, pid));
+	ck_assert_msg(strstr(err2.msg, who) != NULL, "%s", err2.msg);
+	FAILS(open_as(DEPLOY_HOLD, NULL, &other, &err), E_STATE);
 	OK(open_as(DEPLOY_LOOK, NULL, &other, &err));
+}
+END_TEST
+
+/* As earlier versions wrote it. */
+START_TEST(a_holder_may_have_no_prefix)
+{
+	AUTO(fd) int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(write(fd, "4711\n", 5), 5);
+	ck_assert_int_lt(open_as(DEPLOY_CHANGE, NULL, &d, &err), 0);
+	ck_assert_msg(strstr(err.msg, "process 4711 has locked") != NULL, "%s", err.msg);
+}
+END_TEST
+
+/* Where every user may make files, nobody but root can keep root out. */
+START_TEST(a_lock_of_another_user_is_not_ours)
+{
+	static const char *const inside[] = { NULL, NULL, "file" };
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(str) char *in = NULL;
+	AUTO(fd) int fd = -1;
+
+	if (geteuid() != 0)
+		return;
+	if (_i == 0)
+		fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	else if (mkdir(lock, 0755) == 0)
+		fd = open(lock, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_eq(fchown(fd, 65534, 65534), 0);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	if (!inside[_i]) {
+		OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+		return;
+	}
+	in = path_join(lock, inside[_i]);
+	ck_assert_int_eq(mknod(in, S_IFREG | 0600, 0), 0);
+	FAILS(open_as(DEPLOY_CHANGE, NULL, &d, &err), E_STATE);
 }
 END_TEST
 
@@ -1362,7 +1405,9 @@ int main(void)
 	tcase_add_test(tc, a_release_is_laid_down);
 	tcase_add_test(tc, nothing_to_do_is_an_empty_plan);
 	tcase_add_test(tc, a_plan_changes_nothing);
-	tcase_add_test(tc, one_writer_at_a_time);
+	tcase_add_loop_test(tc, one_writer_at_a_time, 0, 2);
+	tcase_add_test(tc, a_holder_may_have_no_prefix);
+	tcase_add_loop_test(tc, a_lock_of_another_user_is_not_ours, 0, 3);
 	tcase_add_test(tc, another_writer_is_waited_for);
 	tcase_add_test(tc, who_waits_for_another_writer_can_be_interrupted);
 	tcase_add_loop_test(tc, foreign_files_in_the_prefix_are_refused, 0, 3);
