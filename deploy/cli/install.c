@@ -32,7 +32,7 @@ static int is_needed(struct install *in, struct err *err)
 /* For a first install only: over an installed release there may be nothing to do. */
 static int can_prove(struct install *in, enum deploy_access access, struct err *err)
 {
-	if (access == DEPLOY_LOOK || deploy_installed(in->d)->current)
+	if (access != DEPLOY_CHANGE || deploy_installed(in->d)->current)
 		return 0;
 	return registration_can_prove(in->d, &in->reg, err);
 }

@@ -71,9 +71,14 @@ static int find_place(struct cli_place *place, enum deploy_access access, char *
 		err_set(err, E_PERMISSION, "only root may change %s", *prefix);
 		return err_hint(err, "use sudo, or --root DIR to work on another tree");
 	}
-	if (access == DEPLOY_CHANGE && make_lock_directory(out->lock, err) < 0)
+	if (access != DEPLOY_LOOK && make_lock_directory(out->lock, err) < 0)
 		return -1;
 	return 0;
+}
+
+enum deploy_access node_may_hold(void)
+{
+	return geteuid() == 0 ? DEPLOY_HOLD : DEPLOY_LOOK;
 }
 
 int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,

@@ -35,7 +35,10 @@
 MUST_CHECK int node_open(struct cli_place *place, enum deploy_access access, struct deploy **out,
 			 struct err *err);
 
-/* The same for deploy_recover(). undone: deploy_options.undone. */
+/* For node_open(): a look during which nothing changes, if the user can take the lock; root can. */
+enum deploy_access node_may_hold(void);
+
+/* The same as node_open() for deploy_recover(). undone: deploy_options.undone. */
 MUST_CHECK int node_recover(struct cli_place *place, deploy_found *found, void *arg,
 			    struct err *undone, struct err *err);
 

@@ -19,6 +19,11 @@ const char *node_job_verb(enum node_job job)
 	return verbs[job];
 }
 
+bool node_job_looks(enum node_job job)
+{
+	return job == JOB_STATUS || job == JOB_HASH || job == JOB_PLAN;
+}
+
 #define COPY(to, text) message_text((to), sizeof(to), (text))
 
 static void set_phase(struct machine *m, enum node_phase phase, uint64_t wall)
@@ -231,11 +236,6 @@ static uint64_t pause_s(const struct machine *m)
 	return s < RETRY_MAX_S ? s : RETRY_MAX_S;
 }
 
-static bool is_look(enum node_job job)
-{
-	return job == JOB_STATUS || job == JOB_HASH || job == JOB_PLAN;
-}
-
 /* True for the slugs (err.h) of errors that may be temporary, such as during a restart by
  * somebody. */
 static bool may_pass(const char *code)
@@ -246,7 +246,7 @@ static bool may_pass(const char *code)
 /* Repeats a look that found a problem which may be temporary, without reporting a failure. */
 static bool look_again(struct machine *m, enum node_job job, const char *code, uint64_t now)
 {
-	if (!is_look(job) || !may_pass(code) || ++m->odd >= LOOKS_MAX)
+	if (!node_job_looks(job) || !may_pass(code) || ++m->odd >= LOOKS_MAX)
 		return false;
 	m->step = STEP_RETRY;
 	m->retry_at = now + LOOK_S * 1000;
@@ -273,7 +273,7 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 	m->state.retry = m->kept.retry;
 	COPY(m->state.code, code);
 	COPY(m->state.message, message);
-	if (m->kept.failures >= EXCUSED || !is_look(job))
+	if (m->kept.failures >= EXCUSED || !node_job_looks(job))
 		m->state.ready = false;
 	end_turn(m, false, message);
 	m->retry_at = now + s * 1000;

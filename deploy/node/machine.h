@@ -59,6 +59,7 @@ enum node_job {
 };
 /* Returns the verb of kata-deploy that does a job. */
 const char *node_job_verb(enum node_job job);
+bool node_job_looks(enum node_job job); /* it changes nothing */
 
 struct machine_options {
 	bool alone;                 /* do not request turns: act at once */

@@ -149,12 +149,15 @@ static int show_plan(struct install *in, struct err *err)
 	return 0;
 }
 
+/* With --lock-wait, as kata-deploy node plans: while another change writes the manager's
+ * configuration or restarts it, a plan would find faults that are none. */
 int verb_plan(int argc, char **argv, struct err *err)
 {
 	AUTO(install) struct install in = INSTALL_OF("plan", &o);
+	enum deploy_access access = o.place.lock_wait ? node_may_hold() : DEPLOY_LOOK;
 
 	(void)argc, (void)argv;
-	return install_prepare(&in, DEPLOY_LOOK, err) < 0 ? -1 : show_plan(&in, err);
+	return install_prepare(&in, access, err) < 0 ? -1 : show_plan(&in, err);
 }
 
 /* --- install --- */

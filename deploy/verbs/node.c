@@ -3,12 +3,13 @@
  * kata-deploy node: a loop that runs other verbs of this program as children, one at a time, so
  * that it uses little memory itself. deploy/node/machine.c decides which verb is next.
  *
- * On a signal it waits for the running verb, then ends. If the pod is killed first, the journal of
- * the verb's change lets the next pod complete or undo it.
+ * On a signal it waits for the running verb, if that changes something, then ends. If the pod is
+ * killed first, the journal of the verb's change lets the next pod complete or undo it.
  */
 #include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -41,7 +42,7 @@
 /* A fixed name, so that a process that is killed while it writes leaves at most one. */
 #define KEPT_TEMPORARY ".node.json.new"
 /* --lock-wait of the verbs, in seconds: another installation on this node may hold the lock during
- * a download, a restart and a proof. */
+ * a download, a restart and a proof. A plan waits too. */
 #define OTHERS_S "900"
 enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 
@@ -273,7 +274,7 @@ static void ended(struct node *n, int code)
 {
 	AUTO(buf) struct buf text = BUF_INIT(DOCUMENT_MAX);
 	struct err ignored = ERR_INIT; /* a document that cannot be read: the job has failed */
-	struct outcome *out = NEW(struct outcome);
+	struct outcome *out;
 	enum node_job job = STEAL(n->job, JOB_NONE);
 
 	n->ms[job] = clock_ms() - n->began + 1;
@@ -281,6 +282,10 @@ static void ended(struct node *n, int code)
 	    file_read_fd(n->out, "the document", DOCUMENT_MAX, &text, &ignored) < 0)
 		buf_clear(&text);
 	fd_close(&n->out);
+	/* A look that on_signal() has ended says nothing about the node. */
+	if (n->ending && node_job_looks(job))
+		return;
+	out = NEW(struct outcome);
 	outcome_read(out, job, code, buf_cstr(&text), text.len);
 	log_debug("has ended", LOG_S("verb", node_job_verb(job)), LOG_I("status", code),
 		  LOG_I("ms", (int64_t)n->ms[job]));
@@ -415,9 +420,9 @@ static int try_lock(struct node *n, struct err *err)
 
 	if (path_make(dir, 0755, err) < 0)
 		return -1;
-	AUTO(fd) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	AUTO(fd) int fd = lock_open(path, LOCK_OWN, err);
 	if (fd < 0)
-		return err_sys(err, "open the lock %s", path);
+		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? 0 : err_sys(err, "lock %s", path);
 	n->lock = STEAL(fd, -1);
@@ -464,8 +469,13 @@ static void on_signal(void *arg, int signo)
 {
 	struct node *n = arg;
 
+	struct err ignored = ERR_INIT; /* it has ended */
+
 	log_info("ends", LOG_I("signal", signo), LOG_S("waits for", node_job_verb(n->job)));
 	n->ending = true;
+	/* A look may take minutes, or wait for the lock, and loses nothing. */
+	if (node_job_looks(n->job))
+		(void)!spawn_signal(&n->child, SIGTERM, &ignored);
 	go_on(n);
 }
 

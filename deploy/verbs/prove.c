@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kata-deploy prove: runs the proof of the installed release again. */
+/* kata-deploy prove: runs the proof of the installed release again. It holds the lock: a change would
+ * restart the manager, and the proof of another installation removes the image that this one uses. */
 
 #include "deploy/prove/prove.h"
 
@@ -46,7 +47,7 @@ int verb_prove(int argc, char **argv, struct err *err)
 	struct prove what;
 
 	(void)argc, (void)argv;
-	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
+	if (say_begin(&o.talk, err) < 0 || node_open(&o.place, node_may_hold(), &d, err) < 0)
 		return -1;
 	if (node_need_installed(d, &o.place, err) < 0 ||
 	    node_manager(d, &o.place, &o.manager, &doc, &cri, err) < 0 ||
