@@ -18,6 +18,7 @@
 #   node_digest NAME		prints a digest of everything that the node has written to its disk, except containers
 #   kubectl, helm4, helm3	as the cluster's administrator
 #   cluster_keys		prints the names of all objects in the cluster except Events
+#   cluster_settled		waits until a new cluster has made all objects of its own
 #   cluster_says		prints information after a failure; with CLUSTER_KEEP=DIRECTORY keeps the logs there
 #   until_true SECONDS COMMAND...	waits until the command succeeds
 #   until_is WHAT WANTED COMMAND...	waits until the command prints WANTED
@@ -237,6 +238,21 @@ etcd_says() { # WHAT JSON: sends a request to etcd's HTTP gateway
 cluster_keys() {
 	etcd_says kv/range "$(jq -n '{key: ("/registry/" | @base64), range_end: ("/registry0" | @base64), keys_only: true}')" |
 		jq -r '.kvs[].key | @base64d | select(test("^/registry/(events|masterleases)/") | not)' | sort
+}
+
+# The accounts of controllers and their tokens, and the CSINodes and Leases of nodes, come later than Ready nodes.
+cluster_settled() {
+	local before after end=$((SECONDS + 120))
+	after=$(cluster_keys)
+	while [ "$SECONDS" -lt "$end" ]; do
+		before=$after
+		sleep 10
+		after=$(cluster_keys)
+		[ "$before" != "$after" ] || return 0
+	done
+	echo "    objects still come or go:" >&2
+	diff <(echo "$before") <(echo "$after") >&2
+	return 1
 }
 
 kubectl() { "$CLUSTER_PROGRAMS/kubectl" "$@"; }

@@ -47,11 +47,12 @@ deploy_pod() { # NODE [LABEL=VALUE]: prints the pod of the DaemonSet there, or n
 		jq -r '[.items[] | select(.metadata.deletionTimestamp | not) | .metadata.name] | first // empty'
 }
 
-# Records the state for the comparison at the end.
+# Records the state for the comparison at the end. Every case that compares begins with this, whichever others are run.
 deploy_begins() {
 	[ ! -e "$LAB/keys" ] || return 0
 	local node
 	deploy_images
+	cluster_settled
 	for node in one two three; do node_digest "$node" >"$LAB/digest.$node"; done
 	cluster_keys >"$LAB/keys"
 }
@@ -175,6 +176,10 @@ node_is_as_it_was() { # NODE...
 # Checks that the cluster has no objects that did not exist at deploy_begins, and that no new Events appear.
 cluster_is_as_it_was() {
 	local events
+	[ -e "$LAB/keys" ] || {
+		echo "    the case has not begun with deploy_begins"
+		return 1
+	}
 	until_is "objects that are left, or lost" "" keys_that_differ
 	events=$(deploy_events | jq -c '[.[].metadata.resourceVersion] | sort')
 	sleep 5
