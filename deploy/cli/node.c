@@ -464,6 +464,10 @@ static int find_manager(const struct json *was, const struct json **record,
 	o.nhandlers = h.n;
 	if (cri_find(&o, &reg->cri, err) < 0)
 		return -1;
+	/* The manager that has started our container is being restarted. Without the step of a
+	 * restart the change would not wait for its turn (deploy/node/machine.h). */
+	if (process_sees_host() && node_need_running(reg->cri, err) < 0)
+		return -1;
 	return cri_register(reg->cri, was, &reg->told, record, err);
 }
 

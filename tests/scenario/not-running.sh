@@ -60,6 +60,9 @@ says 0 "start containerd (systemctl start containerd), or use --no-proof" \
 	"$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --json
 says 0 "" "$deploy" plan "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --no-proof
 silent_about "start containerd"
+# In a container it is just being restarted: a plan without that restart would be wrong a moment later.
+says 7 "containerd does not run; start containerd" \
+	"$deploy" plan --host / "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --json
 # The container manager need not run without a proof, nor if nothing changes.
 says 0 "is installed" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --no-proof \
 	--release "$lab/release"
