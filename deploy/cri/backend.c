@@ -33,8 +33,22 @@ char *backend_names(void)
 	return strv_join(list, ", ");
 }
 
+static bool is_client(const struct cri_backend *back, const struct process *p)
+{
+	for (size_t i = 0; back->clients && back->clients[i]; i++) {
+		strv_each(word, p->argv) {
+			if (str_eq(word == p->argv ? path_basename(*word) : *word,
+				   back->clients[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
 bool backend_runs_as(const struct cri_backend *back, const struct process *p)
 {
+	if (is_client(back, p))
+		return false;
 	if (back->is_mine)
 		return back->is_mine(p);
 	for (size_t i = 0; back->exes && back->exes[i]; i++) {

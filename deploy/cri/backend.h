@@ -59,6 +59,9 @@ struct cri_backend {
 	const char *const *units;                 /* services to try, if its process has none */
 	const char *const *own;                   /* files that we write, as for cri_own_file() */
 	bool (*is_mine)(const struct process *p); /* is p its process? NULL: compare exes */
+	/* Words on the command line of a process that is not the manager, though its program is:
+	 * "k3s kubectl", or only "kubectl"; "containerd config dump". NULL: there are none. */
+	const char *const *clients;
 	/* Return the path of the configuration and of the socket from the command line of its
 	 * process, heap; NULL: it is not there. May be NULL: it has no such options. */
 	char *(*config_of)(const struct process *p);

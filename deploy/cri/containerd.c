@@ -359,6 +359,8 @@ static const char *const marks[] = { "/etc/containerd", "/usr/bin/containerd",
 static const char *const binaries[] = { "/usr/bin/containerd", "/usr/local/bin/containerd",
 					"/bin/containerd", NULL };
 static const char *const units[] = { "containerd", NULL };
+const char *const containerd_clients[] = { "dump",     "default",   "migrate", "publish",
+					   "oci-hook", "--version", "-v",      NULL };
 const char *const containerd_own[] = { "conf.d/kata-deploy.toml", NULL };
 
 const struct cri_backend backend_containerd = {
@@ -371,6 +373,7 @@ const struct cri_backend backend_containerd = {
 	.units = units,
 	.own = containerd_own,
 	.is_mine = is_mine,
+	.clients = containerd_clients,
 	.config_of = containerd_config_of,
 	.socket_of = containerd_socket_of,
 	.restart = RESTART_COMMAND,

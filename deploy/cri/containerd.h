@@ -13,7 +13,8 @@
 
 #include <stdbool.h>
 
-extern const char *const containerd_own[]; /* cri_backend.own */
+extern const char *const containerd_own[];     /* cri_backend.own */
+extern const char *const containerd_clients[]; /* cri_backend.clients */
 /* cri_backend.edit for a containerd whose root file is c->config. */
 MUST_CHECK int containerd_edit(struct cri *c, struct edits *e, struct err *err);
 /* Returns the version of a root file: 1 for a file without one, 0 for an empty file. E_CONFIG. */

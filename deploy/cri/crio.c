@@ -127,6 +127,8 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 }
 
 static const char *const exes[] = { "crio", NULL };
+static const char *const clients[] = { "config", "status",    "version", "wipe",
+				       "check",  "--version", "-v",      NULL };
 static const char *const marks[] = { "/etc/crio", "/usr/bin/crio", "/usr/local/bin/crio", NULL };
 static const char *const binaries[] = { "/usr/bin/crio", "/usr/local/bin/crio", NULL };
 static const char *const units[] = { "crio", "cri-o", NULL };
@@ -136,6 +138,7 @@ const struct cri_backend backend_crio = {
 	.config = "/etc/crio/crio.conf",
 	.socket = "/var/run/crio/crio.sock",
 	.exes = exes,
+	.clients = clients,
 	.marks = marks,
 	.binaries = binaries,
 	.units = units,

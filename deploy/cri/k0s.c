@@ -74,6 +74,7 @@ const struct cri_backend backend_k0s = {
 	.units = units,
 	.own = own,
 	.is_mine = is_mine,
+	.clients = containerd_clients,
 	.config_of = containerd_config_of,
 	.socket_of = containerd_socket_of,
 	.restart = RESTART_ITSELF,

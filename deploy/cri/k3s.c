@@ -87,6 +87,10 @@ static bool is_rke2(const struct process *p)
 	return str_eq(path_basename(p->exe), "rke2");
 }
 
+/* The program of k3s is kubectl, crictl and ctr too. */
+static const char *const clients[] = { "kubectl",       "crictl",      "ctr",
+				       "etcd-snapshot", "certificate", "secrets-encrypt",
+				       "check-config",  NULL };
 static const char *const k3s_marks[] = { "/var/lib/rancher/k3s/agent/etc/containerd",
 					 "/etc/rancher/k3s", NULL };
 static const char *const rke2_marks[] = { "/var/lib/rancher/rke2/agent/etc/containerd",
@@ -106,6 +110,7 @@ const struct cri_backend backend_k3s = {
 	.binaries = k3s_binaries,
 	.units = k3s_units,
 	.is_mine = is_k3s,
+	.clients = clients,
 	.restart = RESTART_COMMAND,
 	.own = own,
 	.edit = edit,
@@ -124,6 +129,7 @@ const struct cri_backend backend_rke2 = {
 	.binaries = rke2_binaries,
 	.units = rke2_units,
 	.is_mine = is_rke2,
+	.clients = clients,
 	.restart = RESTART_COMMAND,
 	.own = own,
 	.edit = edit,

@@ -28,6 +28,7 @@ const struct cri_backend backend_microk8s = {
 	.units = units,
 	.own = containerd_own,
 	.is_mine = is_mine,
+	.clients = containerd_clients,
 	.restart = RESTART_COMMAND,
 	.edit = containerd_edit,
 	.check = containerd_check,

@@ -9,6 +9,7 @@ check-scenario: $(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(BUILD)/bin/ka
 	@$(BUILD)/tests/scenario $(BUILD)/bin/kata-deploy $(SCENARIOS)
 	@tests/scenario/other-root.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/two-managers.sh $(BUILD)/bin/kata-deploy
+	@tests/scenario/clients.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/few-fds.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/holders.sh $(BUILD)/bin/kata-deploy
 	@tests/scenario/signals.sh $(BUILD)/bin/kata-deploy
