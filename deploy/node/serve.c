@@ -17,6 +17,7 @@ struct visit {
 	struct serve *s;
 	int fd;
 	struct watch *watch, *timer;
+	uint64_t number; /* of visits so far */
 	char head[SERVE_REQUEST_MAX];
 	size_t have;
 	struct buf out;
@@ -27,6 +28,7 @@ struct serve {
 	struct listener *listener;
 	serve_answer *answer;
 	void *arg;
+	uint64_t count; /* of visits so far */
 	struct visit *visits[SERVE_MAX];
 };
 
@@ -67,7 +69,6 @@ static void end_visit(struct visit *v)
 	fd_close(&v->fd);
 	buf_release(&v->out);
 	free(v);
-	listener_set(s->listener, true);
 }
 
 static const char *phrase(int code)
@@ -161,27 +162,32 @@ static void too_long(void *arg)
 	end_visit(arg);
 }
 
+/* Makes room for another visit; returns its place. */
+static size_t place(struct serve *s)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < SERVE_MAX; i++) {
+		if (!s->visits[i])
+			return i;
+		if (s->visits[i]->number < s->visits[oldest]->number)
+			oldest = i;
+	}
+	end_visit(s->visits[oldest]);
+	return oldest;
+}
+
 static void on_connection(void *arg, int fd)
 {
 	struct serve *s = arg;
-	struct visit *v;
-	size_t i = 0, open = 0;
+	struct visit *v = NEW(struct visit);
 
-	for (size_t k = 0; k < SERVE_MAX; k++)
-		open += s->visits[k] != NULL;
-	while (i < SERVE_MAX && s->visits[i])
-		i++;
-	if (i == SERVE_MAX) {
-		fd_close(&fd);
-		return;
-	}
-	v = NEW(struct visit);
-	*v = (struct visit){ .s = s, .fd = fd, .out = BUF_INIT(SERVE_BODY_MAX + 1024) };
+	*v = (struct visit){
+		.s = s, .fd = fd, .number = s->count++, .out = BUF_INIT(SERVE_BODY_MAX + 1024)
+	};
+	s->visits[place(s)] = v;
 	v->watch = loop_watch(s->loop, fd, EPOLLIN, on_visit, v);
 	v->timer = loop_timer(s->loop, SERVE_MS, false, too_long, v);
-	s->visits[i] = v;
-	if (open + 1 == SERVE_MAX)
-		listener_set(s->listener, false);
 }
 
 struct serve *serve_new(struct loop *loop, int fd, serve_answer *fn, void *arg)

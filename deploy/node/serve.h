@@ -4,7 +4,8 @@
 /*
  * A minimal HTTP/1.1 server on a loop, for a kubelet's probes and a scraper of metrics: GET only,
  * one request for each connection, no request body. It serves at most SERVE_MAX connections at a
- * time, each for at most SERVE_MS; further connections wait.
+ * time, each for at most SERVE_MS. Another one takes the place of the oldest: any pod can connect,
+ * and those that send nothing must not keep a kubelet waiting, which would restart the container.
  *
  *	struct serve *s = serve_new(loop, fd, answer, arg);
  *

@@ -47,9 +47,10 @@
 enum { DOCUMENT_MAX = 1 << 20, LOCK_MS = 2000, JOB_MS = 3600 * 1000 };
 
 /* File descriptors that this program has open at a time: those of the loop, of the connection to
- * report, of a child and its document; and those for the web server, with two for each visitor. A
- * timer that gets none would end the program in the middle of its work. */
-enum { FDS_NEEDED = 22, FDS_FOR_WEB = 2 + 2 * SERVE_MAX };
+ * report, of a child and its document; and those for the web server, with two for each visitor, and
+ * one for a visitor who takes the place of another. A timer that gets none would end the program in
+ * the middle of its work. */
+enum { FDS_NEEDED = 22, FDS_FOR_WEB = 3 + 2 * SERVE_MAX };
 
 static struct {
 	struct cli_place place;
