@@ -273,8 +273,10 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 	m->state.retry = m->kept.retry;
 	COPY(m->state.code, code);
 	COPY(m->state.message, message);
-	if (m->kept.failures >= EXCUSED || !node_job_looks(job))
+	if (m->kept.failures >= EXCUSED || !node_job_looks(job)) {
 		m->state.ready = false;
+		m->state.claimed = m->state.claimed || m->installed;
+	}
 	end_turn(m, false, message);
 	m->retry_at = now + s * 1000;
 	m->step = STEP_RETRY;
@@ -309,6 +311,7 @@ static void looked(struct machine *m, const struct outcome *o, uint64_t now)
 	m->state.serial = o->serial;
 	m->state.drift = o->drift;
 	COPY(m->problem, o->problem);
+	m->installed = o->installed;
 	if (o->interrupted)
 		m->step = STEP_RECOVER;
 	else if (o->drift && !m->o.no_repair && m->repairs < REPAIRS_MAX)

@@ -131,6 +131,7 @@ struct machine {
 	enum machine_step step;
 	enum node_job running; /* JOB_NONE: none */
 	bool hashes;           /* the next look is JOB_HASH */
+	bool installed;        /* at the last look */
 	uint64_t quick_at, full_at, retry_at;
 	unsigned repairs;           /* since the node last rested */
 	unsigned odd;               /* looks in a row that found a problem */

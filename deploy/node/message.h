@@ -79,8 +79,10 @@ const char *node_phase_name(enum node_phase phase);
 /* To be compared with node_state_same(): it has padding, and bytes after the end of a text. */
 struct node_state {
 	enum node_phase phase;
-	bool ready;     /* the release of this image is installed, served and proved */
-	bool claimed;   /* this program has changed the node, or is about to */
+	bool ready; /* the release of this image is installed, served and proved */
+	/* This program has changed the node, or is about to; or something is installed there, and
+	 * not ready. */
+	bool claimed;
 	uint64_t since; /* when the phase began, seconds since 1970 */
 	/* The current generation; empty: nothing is installed. */
 	char version[MESSAGE_NAME], generation[MESSAGE_NAME];

@@ -430,6 +430,23 @@ START_TEST(a_check_may_fail_now_and_then)
 }
 END_TEST
 
+/* The label of a node that cannot run pods must not stay "true", whichever process has installed. */
+START_TEST(an_installed_node_that_fails_is_claimed)
+{
+	begin_with(&usual, NULL);
+	for (int i = 1; i <= 3; i++) {
+		expect_job(JOB_STATUS);
+		ends_with((struct outcome){ .job = JOB_STATUS, .installed = _i });
+		expect_job(JOB_PLAN);
+		/* As after an upgrade of the pod, the first looks may fail. */
+		ck_assert(!m.state.claimed);
+		fails(JOB_PLAN, "it has a handler of that name");
+		pass(3600);
+	}
+	ck_assert(m.state.claimed == (_i == 1));
+}
+END_TEST
+
 static void look_ill(void)
 {
 	struct outcome ill = { .job = JOB_STATUS };
@@ -907,6 +924,7 @@ int main(void)
 	tcase_add_test(tc, drift_may_only_be_reported);
 	tcase_add_test(tc, a_lost_registration_is_made_again);
 	tcase_add_test(tc, a_check_may_fail_now_and_then);
+	tcase_add_loop_test(tc, an_installed_node_that_fails_is_claimed, 0, 2);
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
 	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_no_failure);
 	tcase_add_test(tc, an_uninstall_is_final);
