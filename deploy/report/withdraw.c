@@ -26,6 +26,8 @@ struct watching {
 	 * too. */
 	struct deadline settled;
 	char *pods; /* label selector for the DaemonSet's pods; NULL: they cannot be looked at */
+	struct json *lease; /* the request */
+	bool made;          /* by this run */
 };
 
 static void node_clear(struct withdraw_node *n)
@@ -121,32 +123,43 @@ static int without_owner(const struct withdraw *w, struct kube *k,
 	return hint_by_hand(w, "install it again", err);
 }
 
-/* Makes the request: returns 1, or 0 if there are no nodes to uninstall. */
+/* Makes the request, unless there is one: of an earlier run, or of an installation that was removed.
+ * The cluster removes the latter with its DaemonSet, and nodes ignore it. So this is repeated while
+ * nodes are waited for, until the request is made. */
+static int make(struct watching *on, struct kube *k, struct deadline deadline, struct err *err)
+{
+	AUTO(str) char *path = kube_path(KUBE_LEASES, on->w->space, "leases", NULL);
+	AUTO(json) struct json *made = NULL;
+
+	if (on->made)
+		return 0;
+	made = kube_create(k, path, on->lease, deadline, err);
+	on->made = made;
+	if (!made && err->code != E_EXISTS)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
+/* Returns 1, or 0 if there are no nodes to uninstall. */
 static int request(struct watching *on, struct kube *k, const struct kube_selection *nodes,
 		   struct deadline deadline, struct err *err)
 {
 	const struct withdraw *w = on->w;
-	AUTO(str) char *path = kube_path(KUBE_LEASES, w->space, "leases", NULL);
 	AUTO(str) char *name = str_fmt("kata-deploy.%s.uninstall", instance_of(w));
-	AUTO(json) struct json *lease = json_make_object(), *made = NULL;
 	struct json *meta = json_make_object(), *labels = json_make_object();
 
-	json_put(lease, "apiVersion", json_make_string("coordination.k8s.io/v1"));
-	json_put(lease, "kind", json_make_string("Lease"));
-	json_put(lease, "metadata", meta);
+	on->lease = json_make_object();
+	json_put(on->lease, "apiVersion", json_make_string("coordination.k8s.io/v1"));
+	json_put(on->lease, "kind", json_make_string("Lease"));
+	json_put(on->lease, "metadata", meta);
 	json_put(meta, "name", json_make_string(name));
 	json_put(meta, "labels", labels);
 	json_put(labels, REPORT_PREFIX "instance", json_make_string(instance_of(w)));
 	json_put(labels, REPORT_PREFIX "kind", json_make_string("uninstall"));
 	if (w->owner && put_owner(meta, on, k, deadline, err) < 0)
 		return err->code == E_NOT_FOUND ? without_owner(w, k, nodes, deadline, err) : -1;
-	made = kube_create(k, path, lease, deadline, err);
-	if (made)
-		return 1;
-	if (err->code != E_EXISTS)
-		return -1;
-	err_clear(err); /* an earlier run has made it */
-	return 1;
+	return make(on, k, deadline, err) < 0 ? -1 : 1;
 }
 
 /* --- the nodes --- */
@@ -355,6 +368,17 @@ static int give_up(const struct withdraw *w, bool known, struct err *err)
 			"again, or run kata-deploy uninstall there");
 }
 
+/* A server that does not answer now does later. */
+static int make_late(struct watching *on, struct kube *k, struct deadline all, struct err *err)
+{
+	if (make(on, k, deadline_min(deadline_in(LOOK_MS), all), err) == 0)
+		return 0;
+	if (err->code != E_TIMEOUT && err->code != E_GONE)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
 /* Watches for a while. Returns 1 when no node has to be waited for any more, 0 if not yet. */
 static int watch(struct kube *k, struct watching *on, const struct kube_selection *nodes,
 		 struct deadline all, struct err *err)
@@ -375,7 +399,9 @@ static int watch(struct kube *k, struct watching *on, const struct kube_selectio
 		return kube_pause(k, AWAY_MS, err);
 	if (!on->synced)
 		return 0;
-	return find_pods(on, k, all, err) < 0 ? -1 : is_over(on->w);
+	if (find_pods(on, k, all, err) < 0)
+		return -1;
+	return is_over(on->w) ? 1 : make_late(on, k, all, err);
 }
 
 static int run(struct watching *on, struct kube *k, const struct kube_selection *nodes,
@@ -407,5 +433,6 @@ int withdraw_run(struct withdraw *w, struct kube *k, struct err *err)
 	int rc = run(&on, k, &nodes, err);
 
 	free(on.pods);
+	json_free(on.lease);
 	return rc;
 }

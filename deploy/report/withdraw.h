@@ -14,7 +14,8 @@
  * uninstalled when the label is removed. If the API server does not answer, this waits for it, too.
  * The request is a Lease (report.h) and stays: otherwise a pod that is restarted before the
  * DaemonSet is removed would install again. The cluster's garbage collection removes the Lease with
- * its owner, the DaemonSet.
+ * its owner, the DaemonSet. One of an earlier DaemonSet, which nodes ignore, may still be there: then
+ * the request is made when that is gone.
  *
  * A node that has not been Ready for WITHDRAW_GRACE_S may never come back: it is not waited for,
  * unless unready is set. It is in left, but no failure. (The grace is for the restart of a

@@ -240,6 +240,30 @@ START_TEST(the_request_is_a_lease_of_the_daemonset)
 }
 END_TEST
 
+/* The request that is there is of an installation that was removed a moment ago: nodes ignore it,
+ * and the cluster removes it with its DaemonSet. */
+START_TEST(a_request_that_vanishes_is_made_again)
+{
+	static const struct said said[] = {
+		{ .asked = LEASES, .status = 409, .body = "{\"reason\":\"AlreadyExists\"}" },
+		{ .asked = NODES, .status = 200, .body = LIST(NODE("a", READY)) },
+		{ .asked = NODES, .status = 200, .body = "", .how = SAY_STAY },
+		{ .asked = LEASES, .status = 201, .body = "{\"metadata\":{}}" },
+		{ .asked = NODES, .status = 200, .body = LIST(NODE("a", READY)) },
+		{ .asked = NODES,
+		  .status = 200,
+		  .body = EVENT("DELETED", NODE("a", READY)),
+		  .how = SAY_STAY },
+	};
+
+	ANSWERS(said);
+	ck_assert_msg(withdraw_run(&w, k, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(strv_len(done), 1);
+	api_end(&api);
+	api_stop(&api);
+}
+END_TEST
+
 #define SET  "GET /apis/apps/v1/namespaces/kata/daemonsets/lab "
 #define PODS "GET /api/v1/namespaces/kata/pods?labelSelector=app%3Dkata%2Cname%3Dlab"
 #define POD(node, phase)                                                                \
@@ -365,6 +389,7 @@ int main(void)
 	tcase_add_test(t, many_names_are_cut);
 	tcase_add_test(t, malformed_nodes_are_survived);
 	tcase_add_test(t, the_request_is_a_lease_of_the_daemonset);
+	tcase_add_test(t, a_request_that_vanishes_is_made_again);
 	tcase_add_test(t, nodes_without_a_pod_are_named_early);
 	tcase_add_test(t, a_pod_that_is_away_for_a_moment_is_no_reason);
 	tcase_add_test(t, no_daemonset_and_nodes_that_it_should_ask);
