@@ -5,11 +5,12 @@
 set -eu
 deploy=$(realpath "$1")
 lab=$(mktemp -d "${TMPDIR:-/tmp}/node-lock.XXXXXX")
+own=${lab//-/%2d} own=/run/lock/kata-deploy-node${own//\//-}-opt.lock # without --host
 pids=()
 cleanup() {
 	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || :
 	wait
-	rm -rf "$lab"
+	rm -rf "$lab" "$own"
 }
 trap cleanup EXIT
 fail() {
