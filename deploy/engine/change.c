@@ -79,6 +79,17 @@ static void plan_way(const struct deploy *d, struct plan *p, const struct deploy
 		p->actions.v[p->actions.n - 1].dir.mode = 0700;
 }
 
+/* Plans the directories above the prefix: those that prefix_make() made, or, for a plan that is only
+ * shown, those that it would make. */
+static void plan_above(const struct deploy *d, struct plan *p, struct installed *next)
+{
+	strv_each(dir, d->made_parents) {
+		plan_add(p, PLAN_DIR, *dir, NULL, "directory")->dir.mode = 0755;
+		strv_push(&next->made_dirs, *dir + strlen(d->top));
+	}
+	plan_parents(d, p, d->prefix, &next->made_dirs);
+}
+
 /* now: the file on disk, or NULL if it does not exist. */
 static struct plan_action *add_file(struct plan *p, const char *path, const struct file_info *now,
 				    const char *will)
@@ -546,6 +557,7 @@ static int make_lay_down(struct deploy *d, const struct layout *l, const char *s
 	plan_begin(p, d->in.current ? "upgrade" : "install");
 	if (copy_installed(&d->in, &next, err) < 0)
 		return -1;
+	plan_above(d, p, &next);
 	if (!installed_find(&next, l->id)) {
 		if (next.generations.n >= INSTALLED_MAX)
 			return err_set(err, E_LIMIT,

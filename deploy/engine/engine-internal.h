@@ -6,9 +6,9 @@
 #include "deploy/engine/engine.h"
 
 /*
- * MODE_EMPTY marks a directory that the engine created and that holds nothing of value: the prefix
- * and state/ before their first journal and after their last. A later run may remove a directory
- * with this mark; MODE_SETTLED takes the mark away. mkdir itself sets the mark, so after a crash
+ * MODE_EMPTY marks a directory that the engine created and that holds nothing of value: the prefix,
+ * the directories above it and state/, before their first journal and after their last. A later run
+ * may remove a directory with this mark; MODE_SETTLED takes the mark away. mkdir itself sets the mark, so after a crash
  * it is always clear whether the engine may remove the directory.
  */
 enum { MODE_EMPTY = 01700, MODE_SETTLED = 0755 };
@@ -21,6 +21,7 @@ struct deploy {
 	int lock;  /* holds the flock; -1 with DEPLOY_LOOK */
 	enum deploy_access access;
 	bool made_prefix, made_state; /* this process created them, and has not committed yet */
+	char **made_parents;          /* the same for directories above the prefix; strv */
 	uint64_t now;
 	const struct deploy_step_ops *const *kinds;
 	void *context;
@@ -39,8 +40,8 @@ MUST_CHECK int prefix_load(struct deploy *d, struct err *err);
 /* Sets the mode of the prefix, of state/, or of both. */
 MUST_CHECK int prefix_mark(const struct deploy *d, bool prefix, bool state, mode_t mode,
 			   struct err *err);
-/* Removes temporary files, and those of the two directories that have MODE_EMPTY. For a prefix
- * without a journal. */
+/* Removes temporary files, and state/, the prefix and directories above it that have MODE_EMPTY. For
+ * a prefix without a journal. */
 MUST_CHECK int prefix_settle(struct deploy *d, struct err *err);
 /* Removes everything in state/ except the journal. */
 MUST_CHECK int prefix_empty_state(const struct deploy *d, struct err *err);
@@ -53,6 +54,15 @@ MUST_CHECK int prefix_list(const struct deploy *d, const char *path, char ***nam
 /* Appends the remedy "run kata-deploy recover", for damage that rebuild.c repairs. Returns -1. */
 int hint_recover(struct err *err);
 bool prefix_has(const struct deploy *d, const char *path);
+
+/* Directories above the prefix that prefix_make() made. They are actions of the plan like other
+ * directories outside, but the prefix is still below them when such an action is applied or undone:
+ * only the mark is set or taken away, and prefix_settle() removes them. */
+bool parent_is(const struct deploy *d, const char *path);
+MUST_CHECK int parent_keep(const char *path, struct err *err);
+/* Sets the mark, if nothing is in the directory but the way to the prefix, which has the mark: callers
+ * begin with the deepest. */
+MUST_CHECK int parent_leave(const struct deploy *d, const char *path, struct err *err);
 
 /* file.c: files and directories by path, relative to the prefix or absolute */
 

@@ -335,8 +335,12 @@ static int remove_dir(const struct file_at *s, const char *path, struct err *err
 int dir_apply(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(file_at) struct file_at s = FILE_AT_INIT;
-	int found = file_at_open(d, a->path, &s, err);
+	int found;
 
+	/* That of one that goes has to wait for the end (run_finish). */
+	if (parent_is(d, a->path))
+		return a->will ? parent_keep(a->path, err) : 0;
+	found = file_at_open(d, a->path, &s, err);
 	if (found < 0)
 		return -1;
 	if (!a->will)
@@ -370,8 +374,11 @@ static int restore_dir(const struct file_at *s, const struct plan_action *a, str
 int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(file_at) struct file_at s = FILE_AT_INIT;
-	int found = file_at_open(d, a->path, &s, err);
+	int found;
 
+	if (parent_is(d, a->path))
+		return a->will ? parent_leave(d, a->path, err) : 0;
+	found = file_at_open(d, a->path, &s, err);
 	if (found <= 0)
 		return found;
 	if (!a->was)

@@ -210,6 +210,7 @@ void deploy_close(struct deploy *d)
 	fd_close(&d->root);
 	fd_close(&d->lock);
 	installed_release(&d->in);
+	strv_free(d->made_parents);
 	free(d->prefix);
 	free(d->top);
 	free(d);

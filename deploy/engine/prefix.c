@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The directories that the first change creates and the uninstall removes: the prefix and its
- * state/, with install.json. It must never leave a directory that no later run removes.
+ * The directories that the first change creates and the uninstall removes: the prefix, those above it
+ * that were missing, and its state/, with install.json. It must never leave a directory that no later
+ * run removes.
  */
 
 #include "base/fd.h"
@@ -101,6 +102,16 @@ int prefix_load(struct deploy *d, struct err *err)
 	return -1;
 }
 
+/* Opens a directory that this process has just made. */
+static int open_made(int at, const char *path, int *fd, struct err *err)
+{
+	*fd = open_dir(at, path, err);
+	if (*fd < 0)
+		return err->code ? -1 : err_sys(err, "open %s", path);
+	/* The umask may have cleared bits of MODE_EMPTY. */
+	return fchmod(*fd, MODE_EMPTY) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
 static int make_dir(int at, const char *path, int *fd, bool *made, struct err *err)
 {
 	if (*fd >= 0)
@@ -113,21 +124,41 @@ static int make_dir(int at, const char *path, int *fd, bool *made, struct err *e
 			       : -1;
 	}
 	*made = true;
-	*fd = open_dir(at, path, err);
-	if (*fd < 0)
-		return err->code ? -1 : err_sys(err, "open %s", path);
-	/* The umask may have cleared bits of MODE_EMPTY. */
-	return fchmod(*fd, MODE_EMPTY) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+	return open_made(at, path, fd, err);
+}
+
+/* Takes the last component off path; false: only the node's root is left. */
+static bool go_up(const struct deploy *d, char *path)
+{
+	path[path_basename(path) - path - 1] = '\0';
+	return strlen(path) > strlen(d->top);
+}
+
+/* Makes the missing directories above the prefix, the topmost first. */
+static int make_parents(struct deploy *d, struct err *err)
+{
+	for (const char *slash = strchr(d->prefix + 1, '/'); slash;
+	     slash = strchr(slash + 1, '/')) {
+		AUTO(str) char *path = xstrndup(d->prefix, (size_t)(slash - d->prefix));
+		AUTO(fd) int fd = -1;
+
+		if (mkdir(path, MODE_EMPTY) < 0) {
+			if (errno == EEXIST)
+				continue;
+			return path_sys(err, AT_FDCWD, path, "make directory %s", path);
+		}
+		strv_push(&d->made_parents, path);
+		if (open_made(AT_FDCWD, path, &fd, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int prefix_make(struct deploy *d, struct err *err)
 {
-	AUTO(str)
-	char *parent = xstrndup(d->prefix, (size_t)(path_basename(d->prefix) - d->prefix));
-
 	if (d->access != DEPLOY_CHANGE)
 		bug("a change of %s, which was opened to look", d->prefix);
-	if (d->root < 0 && !str_empty(parent) && path_make(parent, 0755, err) < 0)
+	if (d->root < 0 && make_parents(d, err) < 0)
 		return -1;
 	if (make_dir(AT_FDCWD, d->prefix, &d->root, &d->made_prefix, err) < 0 ||
 	    make_dir(d->root, "state", &d->state, &d->made_state, err) < 0)
@@ -137,7 +168,10 @@ int prefix_make(struct deploy *d, struct err *err)
 
 int prefix_mark(const struct deploy *d, bool prefix, bool state, mode_t mode, struct err *err)
 {
-	if ((state && fchmod(d->state, mode) < 0) || (prefix && fchmod(d->root, mode) < 0))
+	bool sync = mode == MODE_EMPTY; /* before the journal, which also finds them, is removed */
+
+	if ((state && (fchmod(d->state, mode) < 0 || (sync && fsync(d->state) < 0))) ||
+	    (prefix && (fchmod(d->root, mode) < 0 || (sync && fsync(d->root) < 0))))
 		return path_sys(err, AT_FDCWD, d->prefix, "set the mode of %s", d->prefix);
 	return 0;
 }
@@ -158,6 +192,22 @@ int prefix_empty_state(const struct deploy *d, struct err *err)
 	return 0;
 }
 
+/* mkdir in a directory with the set-group-ID bit sets that bit too. */
+static bool is_marked(const struct stat *st)
+{
+	return (st->st_mode & 07777 & ~(mode_t)S_ISGID) == MODE_EMPTY;
+}
+
+/* A power failure must not bring back a directory that was reported as removed. */
+static int sync_above(int at, const char *path, struct err *err)
+{
+	AUTO(str) char *above = xstrndup(path, (size_t)(path_basename(path) - path));
+	AUTO(fd)
+	int dir = openat(at, *above ? above : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir < 0 || fsync(dir) < 0 ? err_sys(err, "sync the directory of %s", path) : 0;
+}
+
 /* Removes a directory with the mark; takes the mark away if the directory is not empty. */
 static int drop_marked(int at, const char *path, int *fd, struct err *err)
 {
@@ -167,15 +217,113 @@ static int drop_marked(int at, const char *path, int *fd, struct err *err)
 		return 0;
 	if (fstat(*fd, &st) < 0)
 		return err_sys(err, "look at %s", path);
-	if ((st.st_mode & 07777) != MODE_EMPTY)
+	if (!is_marked(&st))
 		return 0;
 	if (unlinkat(at, path, AT_REMOVEDIR) == 0) {
 		fd_close(fd);
-		return 0;
+		return sync_above(at, path, err);
 	}
 	if (errno != ENOTEMPTY && errno != EBUSY)
 		return path_sys(err, at, path, "remove %s", path);
 	return fchmod(*fd, MODE_SETTLED) < 0 ? err_sys(err, "set the mode of %s", path) : 0;
+}
+
+/* Opens a directory above the prefix: 1. Returns 0 if it is missing, or none of ours: a symlink, or
+ * closed to this process. */
+static int open_parent(const char *path, int *fd, struct stat *st, struct err *err)
+{
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES))
+		return 0;
+	if (*fd < 0 || fstat(*fd, st) < 0)
+		return err_sys(err, "open %s", path);
+	return st->st_uid == geteuid();
+}
+
+/* Drops the directories above the prefix, the deepest first, up to one without the mark. */
+static int drop_parents(const struct deploy *d, struct err *err)
+{
+	AUTO(str) char *path = xstrdup(d->prefix);
+
+	while (go_up(d, path)) {
+		AUTO(fd) int fd = -1;
+		struct stat st;
+		int ours = open_parent(path, &fd, &st, err);
+
+		if (ours < 0)
+			return -1;
+		if (fd < 0 && !path_exists(path))
+			continue;
+		if (!ours || !is_marked(&st))
+			return 0;
+		if (drop_marked(AT_FDCWD, path, &fd, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool parent_is(const struct deploy *d, const char *path)
+{
+	return path_is_below(d->prefix, path) && !str_eq(d->prefix, path);
+}
+
+static int set_mode(int fd, const char *path, mode_t mode, struct err *err)
+{
+	return fchmod(fd, mode) < 0 || fsync(fd) < 0
+		       ? path_sys(err, AT_FDCWD, path, "set the mode of %s", path)
+		       : 0;
+}
+
+int parent_keep(const char *path, struct err *err)
+{
+	AUTO(fd) int fd = -1;
+	struct stat st;
+	int ours = open_parent(path, &fd, &st, err);
+
+	return ours > 0 && is_marked(&st) ? set_mode(fd, path, MODE_SETTLED, err) : ours;
+}
+
+/* Returns 1 if name is the only one in a directory, else 0. */
+static int is_alone(int fd, const char *path, const char *name, struct err *err)
+{
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e = NULL;
+
+	if (!dir)
+		return err_sys(err, "list %s", path);
+	while (errno = 0, (e = readdir(dir)) != NULL) {
+		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") && !str_eq(e->d_name, name))
+			return 0;
+	}
+	return errno ? err_sys(err, "list %s", path) : 1;
+}
+
+/* True if the directory name in fd goes too: it is marked, or it is the prefix. */
+static bool goes(const struct deploy *d, int fd, const char *name, const char *path)
+{
+	AUTO(str) char *whole = path_join(path, name);
+	struct stat st;
+
+	return str_eq(whole, d->prefix) ||
+	       (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_marked(&st));
+}
+
+/* A directory with files of others, or whose mode somebody has changed, gets no mark, which would
+ * close it to its users, and whose removal could not restore the mode. */
+int parent_leave(const struct deploy *d, const char *path, struct err *err)
+{
+	const char *below = d->prefix + strlen(path) + 1;
+	AUTO(str) char *name = xstrndup(below, strcspn(below, "/"));
+	AUTO(fd) int fd = -1;
+	struct stat st;
+	int ours = open_parent(path, &fd, &st, err);
+
+	if (ours > 0 && ((st.st_mode & 07777) != MODE_SETTLED || !goes(d, fd, name, path)))
+		return 0;
+	if (ours > 0)
+		ours = is_alone(fd, path, name, err);
+	return ours > 0 ? set_mode(fd, path, MODE_EMPTY, err) : ours;
 }
 
 /* Without a journal the temporary files have no use. */
@@ -192,5 +340,5 @@ int prefix_settle(struct deploy *d, struct err *err)
 	}
 	if (drop_marked(d->root, "state", &d->state, err) < 0)
 		return -1;
-	return drop_marked(AT_FDCWD, d->prefix, &d->root, err);
+	return drop_marked(AT_FDCWD, d->prefix, &d->root, err) < 0 ? -1 : drop_parents(d, err);
 }

@@ -140,6 +140,21 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 	return journal_end(d->state, err);
 }
 
+/* Marks what an uninstall leaves empty. */
+static int leave_prefix(const struct deploy *d, const struct plan *p, struct err *err)
+{
+	bool prefix = p->made_prefix && only_state_left(d);
+
+	if (prefix_mark(d, prefix, true, MODE_EMPTY, err) < 0)
+		return -1;
+	vec_each(struct plan_action, a, &p->actions) {
+		if (prefix && a->kind == PLAN_DIR && !a->will && parent_is(d, a->path) &&
+		    parent_leave(d, a->path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int run_finish(struct deploy *d, const struct plan *p, struct err *err)
 {
 	if (apply(d, p, true, err) < 0)
@@ -147,8 +162,7 @@ int run_finish(struct deploy *d, const struct plan *p, struct err *err)
 	if (p->actions.n && plan_is_after_commit(p->actions.v[p->actions.n - 1].kind) &&
 	    store_sync(d->root, err) < 0)
 		return -1;
-	if (drops_prefix(p) &&
-	    prefix_mark(d, p->made_prefix && only_state_left(d), true, MODE_EMPTY, err) < 0)
+	if (drops_prefix(p) && leave_prefix(d, p, err) < 0)
 		return -1;
 	return journal_end(d->state, err);
 }
@@ -257,6 +271,7 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 	if (journal_say(d->state, JOURNAL_COMMIT, err) < 0)
 		return take_back(d, err) < 0 ? -1 : back_out(d, p, err);
 	d->made_prefix = d->made_state = false;
+	strv_free(STEAL(d->made_parents, NULL));
 	if (drops_prefix(p)) {
 		d->made_prefix = p->made_prefix;
 		d->made_state = p->made_state;

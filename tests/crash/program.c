@@ -38,7 +38,7 @@ static char **command(const char *node, const char *verb, const char *version)
 	strv_push(&argv, "--root");
 	strv_push(&argv, node);
 	strv_push(&argv, "--prefix");
-	strv_push(&argv, "/kata");
+	strv_push(&argv, "/opt/new/kata");
 	strv_push(&argv, "--lock");
 	strv_pushf(&argv, "%s.lock", node);
 	if (version && !str_eq(verb, "rollback"))

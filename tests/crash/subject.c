@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The program that the crash walk kills: subject NODE VERB [VERSION]. NODE/kata is the prefix,
- * NODE/etc a container manager's configuration, of which config.toml is the administrator's.
+ * The program that the crash walk kills: subject NODE VERB [VERSION]. NODE/opt/new/kata is the
+ * prefix, whose parents are missing, NODE/etc a container manager's configuration, of which config.toml
+ * is the administrator's.
  */
 
 #include "base/file.h"
@@ -169,7 +170,8 @@ static int dispatch(struct deploy *d, struct run *r, const char *verb, struct er
 
 static int run(struct run *r, const char *verb, struct err *err)
 {
-	AUTO(str) char *prefix = str_fmt("%s/kata", r->node), *lock = str_fmt("%s.lock", r->node);
+	AUTO(str)
+	char *prefix = str_fmt("%s/opt/new/kata", r->node), *lock = str_fmt("%s.lock", r->node);
 	struct deploy_options o = {
 		.prefix = prefix, .lock = lock, .now = 1000, .kinds = kinds, .context = r
 	};

@@ -94,7 +94,7 @@ static int run_subject(const struct walk *w, const struct command *c, struct err
 static int edit(const struct walk *w, struct err *err)
 {
 	static const char text[] = "# edited\n";
-	AUTO(str) char *path = str_fmt("%s/kata/etc/configuration.toml", w->node);
+	AUTO(str) char *path = str_fmt("%s/opt/new/kata/etc/configuration.toml", w->node);
 
 	return file_replace_volatile(AT_FDCWD, path, text, strlen(text), 0640, err);
 }
@@ -102,9 +102,9 @@ static int edit(const struct walk *w, struct err *err)
 /* An object of the store, a file of a generation, and a stable symlink. */
 static int damage(const struct walk *w, struct err *err)
 {
-	AUTO(str) char *shim = str_fmt("%s/kata/bin/containerd-shim-kata-v2", w->node);
-	AUTO(str) char *name = str_fmt("%s/kata/bin/kata", w->node);
-	AUTO(str) char *stable = str_fmt("%s/kata/share", w->node);
+	AUTO(str) char *shim = str_fmt("%s/opt/new/kata/bin/containerd-shim-kata-v2", w->node);
+	AUTO(str) char *name = str_fmt("%s/opt/new/kata/bin/kata", w->node);
+	AUTO(str) char *stable = str_fmt("%s/opt/new/kata/share", w->node);
 
 	if (file_write(AT_FDCWD, shim, "SHIM", err) < 0)
 		return -1;
@@ -113,7 +113,7 @@ static int damage(const struct walk *w, struct err *err)
 
 static int must_run(const struct walk *w, const struct command *c, struct err *err)
 {
-	AUTO(str) char *prefix = str_fmt("%s/kata", w->node);
+	AUTO(str) char *prefix = str_fmt("%s/opt/new/kata", w->node);
 	int code;
 
 	if (str_eq(c->verb, "edit"))
@@ -121,7 +121,7 @@ static int must_run(const struct walk *w, const struct command *c, struct err *e
 	if (str_eq(c->verb, "damage"))
 		return damage(w, err);
 	if (str_eq(c->verb, "mkdir"))
-		return mkdir(prefix, 0711) < 0 ? err_sys(err, "make %s", prefix) : 0;
+		return path_make(prefix, 0711, err);
 	code = run_subject(w, c, err);
 	if (code != 0 && !err->code)
 		err_set(err, E_FAILED, "exit code %d", code);

@@ -391,6 +391,157 @@ START_TEST(the_prefix_goes_if_it_was_ours)
 }
 END_TEST
 
+/* --- directories above the prefix --- */
+
+static int forget(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	(void)record;
+	(void)err;
+	return 0;
+}
+
+static int die(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step;
+	(void)record;
+	(void)err;
+	_exit(0);
+}
+
+static void move_prefix(const char *path)
+{
+	free(prefix);
+	prefix = at(path);
+}
+
+static void uninstall(void)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(deploy_uninstall(d, NULL, &err));
+}
+
+static mode_t mode_of(const char *path)
+{
+	AUTO(str) char *full = at(path);
+	struct stat st;
+
+	ck_assert_int_eq(stat(full, &st), 0);
+	return st.st_mode & 07777;
+}
+
+START_TEST(directories_above_the_prefix_go_with_it)
+{
+	AUTO(str) char *shared = at("srv/a");
+	mode_t umasks[] = { 022, 077 };
+
+	move_prefix("srv/a/b/kata");
+	if (_i == 2)
+		make_dir("srv");
+	(void)umask(umasks[_i % 2]);
+	install("1");
+	ck_assert(mode_of("srv/a") == 0755 && mode_of("srv/a/b") == 0755);
+	install("2");
+	if (_i == 3) {
+		write_text("srv/a/theirs", "theirs");
+		ck_assert_int_eq(chmod(shared, 02775), 0);
+	}
+	uninstall();
+	ck_assert(!there("srv/a/b"));
+	ck_assert_int_eq(there("srv/a"), _i == 3);
+	ck_assert_int_eq(there("srv"), _i >= 2);
+	if (_i == 3)
+		ck_assert(mode_of("srv/a") == 02775 && mode_of("srv") == 0755);
+}
+END_TEST
+
+START_TEST(directories_above_a_prefix_that_stays_stay)
+{
+	move_prefix("srv/a/kata");
+	install("1");
+	write_text("srv/a/kata/etc/configuration.toml", "mine");
+	uninstall();
+	ck_assert(has_text("srv/a/kata/etc/configuration.toml", "mine"));
+	ck_assert(mode_of("srv") == 0755 && mode_of("srv/a") == 0755);
+}
+END_TEST
+
+START_TEST(a_plan_shows_the_directories_above_the_prefix)
+{
+	AUTO(layout) struct layout l = LAYOUT_INIT;
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(plan) struct plan p = PLAN_INIT;
+	AUTO(str) char *above = at("srv/a");
+	struct err none = ERR_INIT;
+
+	move_prefix("srv/a/kata");
+	release_make("1", &l, &none);
+	OK(open_as(DEPLOY_LOOK, NULL, &d, &err));
+	OK(deploy_plan_lay_down(d, &l, NULL, &p, &err));
+	ck_assert_str_eq(p.actions.v[1].path, above);
+	ck_assert(!there("srv"));
+}
+END_TEST
+
+/* Below another root the record has the paths of that system. */
+START_TEST(directories_above_the_prefix_are_those_of_the_root)
+{
+	AUTO(str) char *image = at("image"), *elsewhere = at("elsewhere");
+	struct deploy_options o = { .prefix = prefix, .root = image, .lock = lock, .now = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	make_dir("image");
+	move_prefix("image/srv/a/kata");
+	o.prefix = prefix;
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	OK(lay_down(d, "1", NULL, &err));
+	ck_assert(strv_has(deploy_installed(d)->made_dirs, "/srv/a"));
+	deploy_close(STEAL(d, NULL));
+	ck_assert_int_eq(rename(image, elsewhere), 0);
+	move_prefix("elsewhere/srv/a/kata");
+	o.prefix = prefix;
+	o.root = elsewhere;
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	OK(deploy_uninstall(d, NULL, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert(there("elsewhere") && !there("elsewhere/srv"));
+}
+END_TEST
+
+/* 0: while the release is unpacked; 1: with a journal; 2: also one that somebody uses meanwhile. */
+START_TEST(directories_above_the_prefix_of_a_killed_install_go)
+{
+	static const struct deploy_step_ops last = { "last", NULL, die, forget, NULL };
+	static const struct deploy_step_ops *const known[] = { &last, NULL };
+	struct deploy_step step = { .ops = &last, .name = "last" };
+	struct deploy_change c = { .steps = &step, .nsteps = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+	struct err none = ERR_INIT;
+	pid_t pid;
+
+	move_prefix("srv/a/kata");
+	pid = fork();
+	if (pid == 0) {
+		if (open_as(DEPLOY_CHANGE, known, &d, &none) == 0 && _i)
+			(void)!lay_down(d, "1", &c, &none);
+		else if (d)
+			(void)!deploy_stage(d, "1", &none);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(there("srv/a/kata/state"));
+	if (_i == 2)
+		write_text("srv/theirs", "theirs");
+	OK(open_as(DEPLOY_CHANGE, known, &d, &err));
+	ck_assert(!there("srv/a"));
+	ck_assert_int_eq(there("srv"), _i == 2);
+	if (_i == 2)
+		ck_assert_int_eq(mode_of("srv"), 0755);
+}
+END_TEST
+
 START_TEST(gc_keeps_what_is_in_use)
 {
 	AUTO(deploy) struct deploy *d = NULL;
@@ -521,14 +672,6 @@ static int refuse(const struct deploy_step *step, const struct json *record, str
 	if (step->arg)
 		write_text("manager/edited.toml", "the administrator's");
 	return err_set(err, E_FAILED, "it does not come back");
-}
-
-static int forget(void *context, const struct json *record, struct err *err)
-{
-	(void)context;
-	(void)record;
-	(void)err;
-	return 0;
 }
 
 static const struct deploy_step_ops restart = { "restart", NULL, refuse, forget, NULL };
@@ -1414,6 +1557,11 @@ int main(void)
 	tcase_add_loop_test(tc, staged_files_that_differ_from_the_release_are_refused, 0, 6);
 	tcase_add_test(tc, edited_configuration_survives_every_verb);
 	tcase_add_loop_test(tc, the_prefix_goes_if_it_was_ours, 0, 2);
+	tcase_add_loop_test(tc, directories_above_the_prefix_go_with_it, 0, 4);
+	tcase_add_test(tc, directories_above_a_prefix_that_stays_stay);
+	tcase_add_test(tc, a_plan_shows_the_directories_above_the_prefix);
+	tcase_add_test(tc, directories_above_the_prefix_are_those_of_the_root);
+	tcase_add_loop_test(tc, directories_above_the_prefix_of_a_killed_install_go, 0, 3);
 	tcase_add_test(tc, gc_keeps_what_is_in_use);
 	tcase_add_loop_test(tc, gc_removes_directories_of_others, 0, 2);
 	tcase_add_test(tc, too_many_generations_are_refused);
