@@ -41,6 +41,9 @@
 #define KEPT_NAME "node.json"
 /* A fixed name, so that a process that is killed while it writes leaves at most one. */
 #define KEPT_TEMPORARY ".node.json.new"
+/* The name of the lock, before and behind that of the prefix. */
+#define LOCK_BEFORE "kata-deploy-node"
+#define LOCK_BEHIND ".lock"
 /* --lock-wait of the verbs, in seconds: another installation on this node may hold the lock during
  * a download, a restart and a proof. A plan waits too. */
 #define OTHERS_S "900"
@@ -396,12 +399,15 @@ static void go_on(struct node *n)
 
 /* --- the lock: one such program on a node --- */
 
-/* One name for each prefix, however it is spelled: "-" stands for "/", so that it is escaped
- * itself. */
+/* One name for each prefix, however it is spelled: "-" stands for "/", so that it is escaped itself.
+ * A name that would be too long for a file is replaced by its digest, which no other prefix has as its
+ * name, since it does not begin with "-". */
 static char *lock_path(void)
 {
 	AUTO(str) char *prefix = path_clean(o.place.prefix ? o.place.prefix : CLI_PREFIX);
 	AUTO(buf) struct buf name = BUF_INIT(3 * strlen(prefix) + 1);
+	char hex[65];
+	bool fits;
 
 	for (const char *p = prefix; *p; p++) {
 		if (*p == '-' || *p == '%')
@@ -409,8 +415,10 @@ static char *lock_path(void)
 		else
 			buf_chr(&name, *p == '/' ? '-' : *p);
 	}
-	return str_fmt("%s/run/lock/kata-deploy-node%s.lock", o.place.host ? o.place.host : "",
-		       buf_cstr(&name));
+	fits = strlen(LOCK_BEFORE LOCK_BEHIND) + name.len <= NAME_MAX;
+	sha256_hex(buf_cstr(&name), name.len, hex);
+	return str_fmt("%s/run/lock/" LOCK_BEFORE "%s" LOCK_BEHIND,
+		       o.place.host ? o.place.host : "", fits ? buf_cstr(&name) : hex);
 }
 
 /* Returns 1 if it got the lock, 0 if another process has it. */

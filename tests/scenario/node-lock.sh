@@ -41,6 +41,11 @@ begins 5 /opt/-kata "$began"
 begins 6 /opt%2dkata "$began"
 begins 7 /opt--kata "$began"
 begins 8 /opt-kata/ "$waits"
+# A prefix that is longer than the name of a file may be.
+long=/srv$(printf '/%040d' 1 2 3 4 5 6 7 8)
+begins 9 "$long/kata" "$began"
+begins 10 "$long/kata/" "$waits"
+begins 11 "$long/kata2" "$began"
 [ -f "$lab/run/lock/kata-deploy-node-opt-kata.lock" ] || fail "the lock of /opt/kata has another name"
 echo "  ok    one kata-deploy node for each prefix, however it is spelled"
 
