@@ -38,6 +38,9 @@ enum { FDS_NEEDED = 24 };
 
 static const char *const kinds[] = { "service", "timer", NULL };
 
+/* Where systemd finds units, the first first. */
+static const char *const dirs[] = { ETC, "/usr/lib/systemd/system", "/lib/systemd/system", NULL };
+
 /* Returns a path of the system with root, heap. */
 static char *below(const struct units_place *place, const char *path, struct err *err)
 {
@@ -294,17 +297,48 @@ static char *value_of(const char *text, const char *key)
 	return value;
 }
 
-/* Returns the prefix of another installation that the service upgrades, heap; NULL: there is none, or
+/* --- which installation has the timer --- */
+
+static bool is_enabled(const struct units_place *place)
+{
+	struct err ignored = ERR_INIT; /* a dangling link on the way: it is not enabled */
+	AUTO(str) char *dir = below(place, WANTS, &ignored);
+	AUTO(str) char *link = dir ? str_fmt("%s/" TIMER, dir) : NULL;
+
+	return link && faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Reads the service that systemd uses: 1, or 0 if there is none. *ours: it has our mark. One that
+ * cannot be read, as /dev/null in its place, is the administrator's. */
+static int read_service(const struct units_place *place, struct buf *text, bool *ours,
+			struct err *err)
+{
+	*ours = false;
+	for (size_t i = 0; dirs[i]; i++) {
+		AUTO(str) char *path = unit_path(place, dirs[i], "service", err);
+		struct err theirs = ERR_INIT;
+
+		if (!path)
+			return -1;
+		if (!path_exists(path))
+			continue;
+		*ours = is_ours(path, text, &theirs) > 0;
+		return 1;
+	}
+	return 0;
+}
+
+/* Returns the prefix of another installation that the timer upgrades, heap; NULL: there is none, or
  * err is set. */
 static char *prefix_of_other(const struct units_place *place, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
-	AUTO(str) char *service = unit_path(place, ETC, "service", err);
 	AUTO(str) char *own = str_fmt("%s/current", place->prefix);
-	struct err theirs = ERR_INIT; /* the administrator's unit */
+	bool ours;
 	char *path;
 
-	if (!service || is_ours(service, &text, &theirs) <= 0)
+	/* One of a package that nobody has enabled upgrades nothing. */
+	if (read_service(place, &text, &ours, err) <= 0 || (!ours && !is_enabled(place)))
 		return NULL;
 	path = value_of(buf_cstr(&text), CONDITION);
 	if (!path || str_eq(path, own)) {
@@ -358,15 +392,6 @@ static int settle(const struct units_place *place, const char *verb, struct err 
 }
 
 /* --- both --- */
-
-static bool is_enabled(const struct units_place *place)
-{
-	struct err ignored = ERR_INIT; /* a dangling link on the way: it is not enabled */
-	AUTO(str) char *dir = below(place, WANTS, &ignored);
-	AUTO(str) char *link = dir ? str_fmt("%s/" TIMER, dir) : NULL;
-
-	return link && faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
 
 static int write_units(const struct units *u, bool *changed, struct err *err)
 {
@@ -490,6 +515,7 @@ void units_state_release(struct units_state *s)
 	free(s->window);
 	free(s->jitter);
 	free(s->next);
+	free(s->other);
 }
 
 static void ask_systemd(struct units_state *out)
@@ -514,12 +540,14 @@ static void ask_systemd(struct units_state *out)
 
 int units_look(const struct units_place *place, struct units_state *out, struct err *err)
 {
-	static const char *const dirs[] = { ETC, "/usr/lib/systemd/system", "/lib/systemd/system" };
 	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
 	struct err ignored = ERR_INIT;
 
+	out->other = prefix_of_other(place, err);
+	if (out->other || err->code)
+		return err->code ? -1 : 0;
 	out->enabled = is_enabled(place);
-	for (size_t i = 0; !out->file && i < ARRAY_LEN(dirs); i++) {
+	for (size_t i = 0; !out->file && dirs[i]; i++) {
 		AUTO(str) char *path = unit_path(place, dirs[i], "timer", err);
 
 		if (!path)

@@ -59,12 +59,13 @@ MUST_CHECK int units_made(const struct units_place *place, char ***paths, struct
 /* To call after these have been removed: makes systemd forget them. */
 void units_gone(const struct units_place *place);
 
-/* The timer that is in effect. */
+/* The timer of this prefix. */
 struct units_state {
 	bool enabled, running; /* running: systemd waits for the next window */
 	char *file;            /* path of the timer; NULL: there is none */
 	char *window, *jitter; /* NULL: not in the file */
 	char *next;            /* the next window as systemd prints it; NULL: not known */
+	char *other; /* prefix of the installation that has the timer instead; then that is all */
 };
 void units_state_release(struct units_state *s);
 DEFINE_AUTO_STRUCT(units_state, struct units_state, units_state_release)

@@ -130,6 +130,7 @@ static struct json *state_json(const struct units_state *s, const struct timer_p
 	json_put(j, "window", json_make_string(s->window));
 	json_put(j, "jitter", json_make_string(s->jitter));
 	json_put(j, "next", json_make_string(s->next));
+	json_put(j, "other", json_make_string(s->other));
 	json_put(j, "last", past->last ? json_share(past->last) : json_make_null());
 	json_put(j, "held", past->held ? json_share(past->held) : json_make_array());
 	return j;
@@ -190,7 +191,8 @@ static int run_status(int argc, char **argv, struct err *err)
 		say("timer     enabled: %s, and up to %s later", s.window ? s.window : "(unknown)",
 		    s.jitter ? s.jitter : "0");
 	else
-		say("timer     not enabled");
+		say("timer     not enabled%s%s", s.other ? ", it is that of " : "",
+		    s.other ? s.other : "");
 	if (s.enabled)
 		say("next      %s", s.next ? s.next : "not known");
 	say_past(&past);
