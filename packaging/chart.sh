@@ -13,8 +13,8 @@ name=$(basename "$chart")
 	echo "chart: Helm wants a version like 3.10.0 or 3.10.0-rc1, not $version; set VERSION" >&2
 	exit 1
 }
-work=$(mktemp -d)
-trap 'rm -rf "$work" "$out.part"' EXIT
+work=$(mktemp -d) part=$out.part.$$
+trap 'rm -rf "$work" "$part"' EXIT
 cp -r "$chart" "$work/$name"
 sed -i -e "s/^version: .*/version: $version/" -e "s/^appVersion: .*/appVersion: \"$version\"/" "$work/$name/Chart.yaml"
 find "$work/$name" -type d -exec chmod 0755 {} + -o -type f -exec chmod 0644 {} +
@@ -24,6 +24,6 @@ mkdir -p "$(dirname "$out")"
 	echo "$name/Chart.yaml"
 	find "$name" -type f ! -path "$name/Chart.yaml" ! -name '*~' | sort
 } | tar --owner=0 --group=0 --numeric-owner --mtime=@0 --format=ustar --no-recursion -T - -cf -) |
-	gzip -9n >"$out.part"
-mv "$out.part" "$out"
+	gzip -9n >"$part"
+mv "$part" "$out"
 echo "$out: $(stat -c %s "$out") bytes, $(sha256sum <"$out" | cut -d' ' -f1)"

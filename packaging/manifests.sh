@@ -10,11 +10,11 @@ command -v "$helm" >/dev/null || {
 	echo "manifests: Helm is needed, and $helm was not found; name the program with HELM=" >&2
 	exit 1
 }
-work=$(mktemp -d)
-trap 'rm -rf "$work" "$out.part"' EXIT
+work=$(mktemp -d) part=$out.part.$$
+trap 'rm -rf "$work" "$part"' EXIT
 HELM_CACHE_HOME=$work HELM_CONFIG_HOME=$work HELM_DATA_HOME=$work \
 	"$helm" template kata-deploy "$chart" --namespace kube-system --no-hooks "$@" |
 	# Helm does not manage these objects, so they must not claim to be part of a Helm release.
-	sed -e '/^ *app.kubernetes.io\/managed-by: Helm$/d' -e '/^ *helm.sh\/chart: /d' >"$out.part"
-mv "$out.part" "$out"
+	sed -e '/^ *app.kubernetes.io\/managed-by: Helm$/d' -e '/^ *helm.sh\/chart: /d' >"$part"
+mv "$part" "$out"
 echo "$out: $(grep -c '^kind: ' "$out") objects"

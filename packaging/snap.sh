@@ -5,9 +5,9 @@
 #
 #	snap.sh DIR-OF-PORTABLE-PROGRAMS RELEASE OUT
 #
-# Writes tree/, the contents of the snap, and kata-containers_VERSION_ARCH.snap to OUT. The snap's apps for programs
-# that /opt/kata contains too start those. Environment: KEYS, the public keys (default: those beside
-# the release's documents).
+# Writes kata-containers_VERSION_ARCH.snap to OUT, replacing a file of that name, and nothing else. The snap's apps for
+# programs that /opt/kata contains too start those. Environment: KEYS, the public keys (default: those beside the
+# release's documents).
 set -euo pipefail
 
 die() {
@@ -22,8 +22,7 @@ here=$(dirname "$0")
 . "$here/release-of.sh"
 command -v snap >/dev/null || die "snap is not here; install the packages snapd and squashfs-tools"
 
-tree=$out/tree
-rm -rf "$tree"
+tree=$work/tree
 umask 022
 mkdir -p "$tree"/{bin,meta/hooks,keys}
 install -m 0755 "$programs/kata-deploy" "$programs/kata-manager" "$tree/bin/"
@@ -41,5 +40,6 @@ for hook in install post-refresh remove; do
 done
 find "$tree" -exec touch -hd "@$epoch" {} +
 file=kata-containers_${version}_$arch.snap
+mkdir -p "$out"
 snap pack --compression=xz "--filename=$file" "$tree" "$out" >"$work/said" 2>&1 || die "$(cat "$work/said")"
 echo "$out/$file: $(stat -c %s "$out/$file") bytes"

@@ -40,7 +40,10 @@ make_snap() { # SERIAL VERSION
 	SERIAL=$1 packaging/release.sh "$deploy" "$dir/tree" "$dir/$2" "$2" 6.1 &&
 		packaging/snap.sh "$programs" "$dir/$2" "$dir/snap-$2"
 }
+mkdir -p "$dir/snap-1.0/tree" && echo mine >"$dir/snap-1.0/tree/mine"
 check "a snap" make_snap 1 1.0
+theirs() { [ "$(cat "$dir/snap-1.0/tree/mine")" = mine ] && [ "$(find "$dir/snap-1.0" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ]; }
+check "beside what was in its directory" theirs
 check "the next" make_snap 2 2.0
 again() {
 	cp -r "$dir/1.0" "$dir/far" && chmod -R go-rwx "$dir/far" &&
@@ -48,14 +51,6 @@ again() {
 		cmp "$dir/snap-1.0/kata-containers_1.0_amd64.snap" "$dir/elsewhere/deep/kata-containers_1.0_amd64.snap"
 }
 check "made again it is the same bytes" again
-upstream() {
-	local app
-	for app in runtime shim collect-data deploy manager; do
-		grep -q "^  $app:\$" "$dir/snap-1.0/tree/meta/snap.yaml" || return
-	done
-	! grep -q '[@#]' "$dir/snap-1.0/tree/meta/snap.yaml"
-}
-check "its apps have upstream's names" upstream
 
 mkdir -p "$node"/{bin,dev,proc,etc/containerd,opt,tmp} "$snaps"/{x1,x2}
 mknod -m 666 "$node/dev/null" c 1 3
@@ -74,6 +69,14 @@ registered() {
 		! grep -q /snap "$node/etc/containerd/config.toml"
 }
 check "revision x1 is mounted" revision x1 1.0
+upstream() {
+	local app
+	for app in runtime shim collect-data deploy manager; do
+		grep -q "^  $app:\$" "$snaps/x1/meta/snap.yaml" || return
+	done
+	! grep -q '[@#]' "$snaps/x1/meta/snap.yaml"
+}
+check "its apps have upstream's names" upstream
 check "install" hook x1 install
 check "the release is installed" installed 1.0
 check "and registered, by a path that is no revision's" registered
