@@ -144,6 +144,10 @@ options:
   executable:
     description: The program C(kata-deploy). Default is the one in the path of the host, or in C(/opt/kata/bin).
     type: path
+notes:
+  - In paths, those of I(release) and I(handlers) too, C(~) and C($NAME) are replaced, as in all modules, by the home
+    directory and the environment of the user on the host that the task runs as, also below I(root). An unset C($NAME)
+    stays as it is. URLs, and the command I(restart_with), are left as they are.
 attributes:
   check_mode:
     support: partial
@@ -231,6 +235,7 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.validation import check_type_path
 
 VERBS = {"present": "install", "absent": "uninstall", "fetched": "fetch"}
 
@@ -251,7 +256,7 @@ PAIRS = "NAME=VALUE for each"
 
 # parameter, type, translation, option, the states whose verb has that option
 OPTIONS = [
-    ("release", "list", EACH, "--release", RELEASE),
+    ("release", "sources", EACH, "--release", RELEASE),
     ("dest", "path", VALUE, "--to", FETCHED),
     ("key", "paths", EACH, "--key", RELEASE),
     ("channel_key", "paths", EACH, "--channel-key", RELEASE),
@@ -265,7 +270,7 @@ OPTIONS = [
     ("cri_socket", "path", VALUE, "--cri-socket", MANAGER),
     ("restart_with", "str", VALUE, "--restart-with", MANAGER),
     ("restart_seconds", "int", VALUE, "--restart-seconds", MANAGER),
-    ("handlers", "dict", PAIRS, "--handler", PRESENT),
+    ("handlers", "files", PAIRS, "--handler", PRESENT),
     ("default_handlers", "true", UNLESS, "--no-default-handlers", PRESENT),
     ("proof", "true", UNLESS, "--no-proof", PRESENT),
     ("allow_downgrade", "false", FLAG, "--allow-downgrade", RELEASE),
@@ -287,6 +292,8 @@ OPTIONS = [
 TYPES = {
     "list": dict(type="list", elements="str"),
     "paths": dict(type="list", elements="path", no_log=False),
+    "sources": dict(type="list", elements="str"),
+    "files": dict(type="dict"),
     "true": dict(type="bool", default=True),
     "false": dict(type="bool", default=False),
 }
@@ -297,6 +304,15 @@ def argument_spec():
     spec["state"] = dict(type="str", choices=["present", "absent", "fetched"], default="present")
     spec["executable"] = dict(type="path")
     return spec
+
+
+def expand(kind, value):
+    """Does with paths inside other types what Ansible does with those of type path."""
+    if kind == "sources" and value is not None:
+        return [item if "://" in item else check_type_path(item) for item in value]
+    if kind == "files" and value is not None:
+        return dict((name, check_type_path(value[name])) for name in value)
+    return value
 
 
 def words_of(how, option, value):
@@ -318,9 +334,9 @@ def words_of(how, option, value):
 def command_line(module, program):
     state = module.params["state"]
     words = [program, VERBS[state], "--json", "--quiet"]
-    for name, _kind, how, option, states in OPTIONS:
+    for name, kind, how, option, states in OPTIONS:
         if state in states:
-            words += words_of(how, option, module.params[name])
+            words += words_of(how, option, expand(kind, module.params[name]))
     return words
 
 
