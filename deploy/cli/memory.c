@@ -73,9 +73,10 @@ int memory_forget(const struct cli_place *place, const struct trust *t, struct e
 {
 	AUTO(str) char *path = path_join(place->memory, TRUST_KEPT_NAME);
 	AUTO(str) char *rest = t ? trust_kept(t, false) : NULL;
+	int there = path_look(AT_FDCWD, path, err);
 
-	if (!path_exists(path) || (t && !trust_has_memory(t)))
-		return 0;
+	if (there <= 0 || (t && !trust_has_memory(t)))
+		return there < 0 ? -1 : 0;
 	if (rest)
 		return file_replace(AT_FDCWD, path, rest, strlen(rest), 0600, err) < 0 ? -1 : 1;
 	if (unlink(path) < 0)

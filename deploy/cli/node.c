@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/str.h"
 
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,8 +31,10 @@ static int make_lock_directory(const char *lock, struct err *err)
 {
 	AUTO(str) char *dir = xstrndup(lock, (size_t)(path_basename(lock) - lock));
 
-	if (!*dir || path_exists(dir))
-		return 0;
+	int there = *dir ? path_look(AT_FDCWD, dir, err) : 1;
+
+	if (there)
+		return there < 0 ? -1 : 0;
 	if (str_eq(lock, DEPLOY_LOCK) && path_make(dir, 0755, err) == 0)
 		return 0;
 	if (!err->code)

@@ -87,8 +87,11 @@ static int recall_sources(const struct deploy *d, const struct cli_place *place,
 		char *below = place->root && **path == '/'
 				      ? path_from_root(place->root, *path, &ignored)
 				      : NULL;
+		int there = below ? path_look(AT_FDCWD, below, err) : 0;
 
-		strv_push(out, below && path_exists(below) ? below : *path);
+		if (there < 0)
+			return -1;
+		strv_push(out, there ? below : *path);
 	}
 	return 0;
 }

@@ -68,7 +68,7 @@ char *place_path(const struct cli_place *p, const char *given, const char *stand
 		 struct err *err);
 /* Returns the directory of trusted keys, heap: given, or else TRUST_DIRECTORY below root, or, if
  * that does not exist, the value of CLI_ENV_TRUST. So keys of the node take precedence over those
- * of a container image. NULL: as place_path(). */
+ * of a container image. NULL: as place_path(), or the directory cannot be seen. */
 char *place_trust(const struct cli_place *p, const char *given, struct err *err);
 /* Returns the time in seconds since 1970, for records and for trust. With --root that is
  * SOURCE_DATE_EPOCH, if it is set, so that image builds are reproducible. */

@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "deploy/cli/options.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -70,9 +71,14 @@ char *place_trust(const struct cli_place *p, const char *given, struct err *err)
 	AUTO(str) char *path = place_path(p, given, TRUST_DIRECTORY, err);
 	const char *fallback = getenv(CLI_ENV_TRUST);
 
-	if (path && !given && !str_empty(fallback) && !path_exists(path))
+	int there = 1;
+
+	/* Not also if it cannot be seen: the keys of the node take precedence. */
+	if (path && !given && !str_empty(fallback))
+		there = path_look(AT_FDCWD, path, err);
+	if (there == 0)
 		str_set(&path, fallback);
-	return STEAL(path, NULL);
+	return there < 0 ? NULL : STEAL(path, NULL);
 }
 
 /* A directory of --trust-memory is a path of this system, like the file of --lock. */

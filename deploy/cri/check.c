@@ -17,6 +17,7 @@
 #include "toml/edit.h"
 #include "toml/toml.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 enum { DUMP_MAX = 4 << 20, DUMP_MS = 30000 };
@@ -268,13 +269,17 @@ int containerd_check(struct cri *c, struct edits *e, const char *config, char **
 	AUTO(copies) struct copies all = COPIES_INIT;
 	AUTO(toml) struct toml_value *before = NULL, *after = NULL;
 	AUTO(str) char *would_be = NULL;
+	int there;
 
 	if (*c->root || !c->binary) {
 		*why = xstrdup(*c->root ? "not checked: it is below another root"
 					: "not checked: the containerd program was not found");
 		return 0;
 	}
-	before = dump(c, path_exists(config) ? config : NULL, err);
+	there = path_look(AT_FDCWD, config, err);
+	if (there < 0)
+		return -1;
+	before = dump(c, there ? config : NULL, err);
 	if (!before)
 		return err_wrap(err, "containerd does not accept the current %s", config);
 	would_be = copy_root(c, &all, e, config, err);

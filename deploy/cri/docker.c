@@ -14,6 +14,7 @@
 #include "http/local.h"
 #include "json/json.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 enum { INFO_MAX = 4 << 20, SHIMS_SINCE = 23, VALIDATE_MS = 30000 };
@@ -188,8 +189,11 @@ static int check_files(const struct cri *c, struct edits *e, const char *config,
 	AUTO(copies) struct copies all = COPIES_INIT;
 	AUTO(str) char *copy = NULL;
 	const char *text;
-	int can = path_exists(config) ? validate(c, config, err) : 1;
+	int there = path_look(AT_FDCWD, config, err), can;
 
+	if (there < 0)
+		return -1;
+	can = there ? validate(c, config, err) : 1;
 	if (can < 0)
 		return err_wrap(err, "docker does not accept the current %s", config);
 	if (!can || edits_read(e, config, &text, err) < 0)

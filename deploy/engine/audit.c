@@ -108,11 +108,14 @@ static int audit_name(struct audit *a, const struct layout *l, const struct entr
 {
 	AUTO(str) char *path = str_fmt("generations/%s/%s", l->id, e->path);
 	AUTO(str) char *object = e->type == ENTRY_FILE ? store_object(e) : NULL;
+	struct err why = ERR_INIT; /* what cannot be seen is not missing */
 
 	if (name_is_right(a, e, path))
 		return 0;
-	report(a, path, prefix_has(a->d, path) ? "differs from what was installed" : "missing");
-	if (!a->repair || (object && !prefix_has(a->d, object)))
+	report(a, path,
+	       prefix_look(a->d, path, &why) ? "differs from what was installed" : "missing");
+	err_clear(&why);
+	if (!a->repair || (object && prefix_look(a->d, object, &why) == 0))
 		return 0;
 	return store_relink(a->d->root, l, e, err);
 }

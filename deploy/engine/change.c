@@ -39,24 +39,31 @@ static bool is_planned(const struct plan *p, const char *path)
 	return false;
 }
 
-/* Plans a missing directory; returns false if it exists or is planned already. */
-static bool plan_dir(const struct deploy *d, struct plan *p, const char *path)
+/* Plans a directory if it is missing: 1. Returns 0 if it exists or is planned already. */
+static int plan_dir(const struct deploy *d, struct plan *p, const char *path, struct err *err)
 {
-	if ((*path == '/' ? path_exists(path) : prefix_has(d, path)) || is_planned(p, path))
-		return false;
+	int there = *path == '/' ? path_look(AT_FDCWD, path, err) : prefix_look(d, path, err);
+
+	if (there || is_planned(p, path))
+		return there < 0 ? -1 : 0;
 	plan_add(p, PLAN_DIR, path, NULL, "directory")->dir.mode = 0755;
-	return true;
+	return 1;
 }
 
 /* Plans every missing directory above path; those outside the prefix are added to made. */
-static void plan_parents(const struct deploy *d, struct plan *p, const char *path, char ***made)
+static int plan_parents(const struct deploy *d, struct plan *p, const char *path, char ***made,
+			struct err *err)
 {
 	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		AUTO(str) char *dir = xstrndup(path, (size_t)(slash - path));
+		int planned = plan_dir(d, p, dir, err);
 
-		if (plan_dir(d, p, dir) && made)
+		if (planned < 0)
+			return -1;
+		if (planned && made)
 			strv_push(made, dir + strlen(d->top));
 	}
+	return 0;
 }
 
 static char *directory_of(const char *path)
@@ -65,29 +72,30 @@ static char *directory_of(const char *path)
 }
 
 /* Plans the missing directories above a file outside the prefix. */
-static void plan_way(const struct deploy *d, struct plan *p, const struct deploy_file *f,
-		     char ***made)
+static int plan_way(const struct deploy *d, struct plan *p, const struct deploy_file *f,
+		    char ***made, struct err *err)
 {
 	AUTO(str) char *own = directory_of(f->path);
+	int planned;
 
-	if (!f->outlives) {
-		plan_parents(d, p, f->path, made);
-		return;
-	}
-	plan_parents(d, p, own, made);
-	if (plan_dir(d, p, own))
+	if (!f->outlives)
+		return plan_parents(d, p, f->path, made, err);
+	planned = plan_parents(d, p, own, made, err) < 0 ? -1 : plan_dir(d, p, own, err);
+	if (planned > 0)
 		p->actions.v[p->actions.n - 1].dir.mode = 0700;
+	return planned < 0 ? -1 : 0;
 }
 
 /* Plans the directories above the prefix: those that prefix_make() made, or, for a plan that is only
  * shown, those that it would make. */
-static void plan_above(const struct deploy *d, struct plan *p, struct installed *next)
+static int plan_above(const struct deploy *d, struct plan *p, struct installed *next,
+		      struct err *err)
 {
 	strv_each(dir, d->made_parents) {
 		plan_add(p, PLAN_DIR, *dir, NULL, "directory")->dir.mode = 0755;
 		strv_push(&next->made_dirs, *dir + strlen(d->top));
 	}
-	plan_parents(d, p, d->prefix, &next->made_dirs);
+	return plan_parents(d, p, d->prefix, &next->made_dirs, err);
 }
 
 /* now: the file on disk, or NULL if it does not exist. */
@@ -266,7 +274,8 @@ static int plan_objects(const struct deploy *d, struct plan *p, const struct obj
 	vec_each(const struct entry *, e, &o->wanted) {
 		AUTO(str) char *dir = str_fmt("store/sha256/%.2s", (*e)->sha256);
 
-		plan_dir(d, p, dir);
+		if (plan_dir(d, p, dir, err) < 0)
+			return -1;
 	}
 	if (stage && seal_all(&s, err) < 0)
 		return -1;
@@ -293,13 +302,17 @@ static int plan_generation(const struct deploy *d, struct plan *p, const struct 
 	AUTO(str) char *json = str_fmt("state/generations/%s.json", l->id);
 	AUTO(str) char *text = layout_format(l);
 	struct objects o = { VEC_INIT };
-	int rc;
+	int rc = prefix_look(d, path, err);
 
-	if (prefix_has(d, path))
+	if (rc < 0)
+		return -1;
+	if (rc)
 		return err_set(err, E_EXISTS, "%s exists and belongs to no release; move it away",
 			       path);
-	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-		plan_dir(d, p, dirs[i]);
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		if (plan_dir(d, p, dirs[i], err) < 0)
+			return -1;
+	}
 	rc = missing_objects(d, l, &o, err);
 	if (rc == 0)
 		rc = plan_objects(d, p, &o, stage, g, err);
@@ -333,7 +346,8 @@ static int plan_conf_write(const struct deploy *d, struct plan *p, const char *p
 		return -1;
 	if (there && str_eq(now.sha256, e->sha256))
 		return 0;
-	plan_parents(d, p, path, NULL);
+	if (plan_parents(d, p, path, NULL, err) < 0)
+		return -1;
 	a = add_file(p, path, there ? &now : NULL, e->sha256);
 	a->file.source = store_object(e);
 	a->file.len = (size_t)e->size;
@@ -473,8 +487,9 @@ static int plan_rmdir(const struct deploy *d, struct plan *p, const char *path, 
 	found = file_at_open(d, path, &s, err);
 	if (found <= 0)
 		return found;
-	if (is_planned(p, path) || fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !S_ISDIR(st.st_mode))
+	if (fstatat(s.dir, s.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "look at %s", path);
+	if (is_planned(p, path) || !S_ISDIR(st.st_mode))
 		return 0;
 	a = plan_add(p, PLAN_DIR, path, "directory", NULL);
 	a->dir = (struct plan_dir){ st.st_mode & 07777, st.st_uid, st.st_gid };
@@ -493,8 +508,8 @@ static int plan_foreign(const struct deploy *d, struct plan *p, const struct dep
 
 		if (*f->path != '/')
 			bug("file '%s' is not absolute", f->path);
-		if (f->outlives && f->data)
-			plan_way(d, p, f, NULL);
+		if (f->outlives && f->data && plan_way(d, p, f, NULL, err) < 0)
+			return -1;
 		if (plan_file(d, p, f, err) < 0 ||
 		    (f->outlives && !f->data && plan_rmdir(d, p, own, err) < 0))
 			return -1;
@@ -527,8 +542,8 @@ static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to
 
 	if (d->in.current && deploy_layout(d, d->in.current, &shipped, err) < 0)
 		return -1;
-	plan_dir(d, p, "etc");
-	if (plan_confs(d, p, &shipped, to, err) < 0 || plan_links(d, p, to, err) < 0)
+	if (plan_dir(d, p, "etc", err) < 0 || plan_confs(d, p, &shipped, to, err) < 0 ||
+	    plan_links(d, p, to, err) < 0)
 		return -1;
 	if (!str_eq(next->current, to->id)) {
 		str_set(&next->previous, next->current);
@@ -538,8 +553,8 @@ static int plan_switch(struct deploy *d, struct plan *p, const struct layout *to
 		str_set(&next->extra, c->extra);
 	next->made_prefix |= d->made_prefix;
 	for (size_t i = 0; i < c->nfiles; i++) {
-		if (c->files[i].data)
-			plan_way(d, p, &c->files[i], &next->made_dirs);
+		if (c->files[i].data && plan_way(d, p, &c->files[i], &next->made_dirs, err) < 0)
+			return -1;
 	}
 	if ((c->trust && plan_text(d, p, "state/trust.json", c->trust, err) < 0) ||
 	    plan_record(d, p, next, err) < 0)
@@ -555,9 +570,8 @@ static int make_lay_down(struct deploy *d, const struct layout *l, const char *s
 	int rc;
 
 	plan_begin(p, d->in.current ? "upgrade" : "install");
-	if (copy_installed(&d->in, &next, err) < 0)
+	if (copy_installed(&d->in, &next, err) < 0 || plan_above(d, p, &next, err) < 0)
 		return -1;
-	plan_above(d, p, &next);
 	if (!installed_find(&next, l->id)) {
 		if (next.generations.n >= INSTALLED_MAX)
 			return err_set(err, E_LIMIT,
@@ -595,6 +609,7 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 			 struct plan *p, struct layout *l, struct err *err)
 {
 	AUTO(installed) struct installed next = INSTALLED_INIT;
+	int there;
 
 	plan_begin(p, "rollback");
 	p->frugal = true;
@@ -607,7 +622,10 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 	if (deploy_layout(d, to, l, err) < 0 || copy_installed(&d->in, &next, err) < 0)
 		return -1;
 	AUTO(str) char *path = str_fmt("generations/%s", to);
-	if (!prefix_has(d, path)) {
+	there = prefix_look(d, path, err);
+	if (there < 0)
+		return -1;
+	if (!there) {
 		err_set(err, E_STATE, "%s is missing", path);
 		return err_hint(err, "run kata-deploy repair");
 	}
@@ -668,9 +686,12 @@ static int plan_rmdirs(const struct deploy *d, struct plan *p, const struct layo
 static int plan_left(struct deploy *d, struct plan *p, const struct deploy_change *c,
 		     struct err *err)
 {
-	if (plan_foreign(d, p, c, err) < 0)
+	static const char *const releases[] = { "store", "generations", NULL };
+	int there = plan_foreign(d, p, c, err) < 0 ? -1 : prefix_look_any(d, releases, err);
+
+	if (there < 0)
 		return -1;
-	if (!plan_is_empty(p) && !prefix_has(d, "store") && !prefix_has(d, "generations"))
+	if (!plan_is_empty(p) && !there)
 		plan_add(p, PLAN_DROP_HOME, NULL, NULL, NULL);
 	return 0;
 }

@@ -45,15 +45,18 @@ MUST_CHECK int prefix_mark(const struct deploy *d, bool prefix, bool state, mode
 MUST_CHECK int prefix_settle(struct deploy *d, struct err *err);
 /* Removes everything in state/ except the journal. */
 MUST_CHECK int prefix_empty_state(const struct deploy *d, struct err *err);
-/* True if the prefix has releases, but neither a journal nor install.json. */
-bool prefix_is_lost(const struct deploy *d);
+/* Returns 1 if the prefix has releases, but neither a journal nor install.json; else 0. */
+MUST_CHECK int prefix_is_lost(const struct deploy *d, struct err *err);
 /* Lists a directory of the prefix, sorted; appends nothing if the directory does not exist. The
  * caller frees *names. */
 MUST_CHECK int prefix_list(const struct deploy *d, const char *path, char ***names,
 			   struct err *err);
 /* Appends the remedy "run kata-deploy recover", for damage that rebuild.c repairs. Returns -1. */
 int hint_recover(struct err *err);
-bool prefix_has(const struct deploy *d, const char *path);
+/* path_look() below the prefix; 0 if that does not exist. */
+MUST_CHECK int prefix_look(const struct deploy *d, const char *path, struct err *err);
+/* Returns 1 if one of the paths (NULL at the end) exists, 0 if none does. */
+MUST_CHECK int prefix_look_any(const struct deploy *d, const char *const *paths, struct err *err);
 
 /* Directories above the prefix that prefix_make() made. They are actions of the plan like other
  * directories outside, but the prefix is still below them when such an action is applied or undone:

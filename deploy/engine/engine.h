@@ -145,7 +145,8 @@ MUST_CHECK int deploy_recover(const struct deploy_options *o, deploy_found *foun
 			      struct err *err);
 /* Moves state/NAME to state/damaged/; succeeds if it does not exist. */
 MUST_CHECK int deploy_set_aside(struct deploy *d, const char *name, struct err *err);
-/* True if a change was interrupted and has not been recovered yet: not after DEPLOY_CHANGE. */
+/* True if a change was interrupted and has not been recovered yet, also if that cannot be seen: not
+ * after DEPLOY_CHANGE. */
 bool deploy_is_interrupted(const struct deploy *d);
 
 /* What is installed, borrowed: valid until the next change. */

@@ -158,6 +158,7 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 		struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
+	int lost;
 
 	if (begin(o, access, &d, err) < 0)
 		return -1;
@@ -165,7 +166,10 @@ int deploy_open(const struct deploy_options *o, enum deploy_access access, struc
 		return err->code == E_INVALID ? hint_recover(err) : -1;
 	if (prefix_load(d, err) < 0)
 		return -1;
-	if (prefix_is_lost(d)) {
+	lost = prefix_is_lost(d, err);
+	if (lost < 0)
+		return -1;
+	if (lost) {
 		err_set(err, E_STATE, "%s has releases, but state/install.json is lost", d->prefix);
 		return hint_recover(err);
 	}
@@ -218,7 +222,9 @@ void deploy_close(struct deploy *d)
 
 bool deploy_is_interrupted(const struct deploy *d)
 {
-	return prefix_has(d, "state/journal");
+	struct err ignored = ERR_INIT; /* a journal that cannot be seen may be there */
+
+	return d->state >= 0 && path_look(d->state, "journal", &ignored) != 0;
 }
 
 const struct installed *deploy_installed(const struct deploy *d)

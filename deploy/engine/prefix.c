@@ -44,11 +44,18 @@ int hint_recover(struct err *err)
 	return err_hint(err, "run kata-deploy recover");
 }
 
-bool prefix_has(const struct deploy *d, const char *path)
+int prefix_look(const struct deploy *d, const char *path, struct err *err)
 {
-	struct stat st;
+	return d->root < 0 ? 0 : path_look(d->root, path, err);
+}
 
-	return d->root >= 0 && fstatat(d->root, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+int prefix_look_any(const struct deploy *d, const char *const *paths, struct err *err)
+{
+	int there = 0;
+
+	for (; *paths && there == 0; paths++)
+		there = prefix_look(d, *paths, err);
+	return there;
 }
 
 int prefix_list(const struct deploy *d, const char *path, char ***names, struct err *err)
@@ -77,19 +84,27 @@ int prefix_list(const struct deploy *d, const char *path, char ***names, struct 
 	return 0;
 }
 
-bool prefix_is_lost(const struct deploy *d)
+int prefix_is_lost(const struct deploy *d, struct err *err)
 {
-	return (prefix_has(d, "generations") || prefix_has(d, "store")) &&
-	       !prefix_has(d, "state/journal") && !prefix_has(d, "state/install.json");
+	static const char *const releases[] = { "generations", "store", NULL };
+	static const char *const records[] = { "state/journal", "state/install.json", NULL };
+	int there = prefix_look_any(d, releases, err);
+
+	if (there <= 0)
+		return there;
+	there = prefix_look_any(d, records, err);
+	return there < 0 ? -1 : !there;
 }
 
 int prefix_load(struct deploy *d, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(STATE_MAX);
+	int there;
 
 	installed_release(&d->in);
-	if (d->state < 0 || !prefix_has(d, "state/install.json"))
-		return 0;
+	there = d->state < 0 ? 0 : path_look(d->state, "install.json", err);
+	if (there <= 0)
+		return there < 0 ? err_wrap(err, "%s/state", d->prefix) : 0;
 	if (file_read(d->state, "install.json", STATE_MAX, &text, err) == 0 &&
 	    installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
 		return 0;
@@ -183,13 +198,13 @@ int prefix_empty_state(const struct deploy *d, struct err *err)
 
 	if (!dir)
 		return err_sys(err, "list state");
-	for (struct dirent *e; (e = readdir(dir));) {
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
 		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, "..") &&
 		    !str_eq(e->d_name, "journal") &&
 		    path_remove_below(d->state, e->d_name, err) < 0)
 			return -1;
 	}
-	return 0;
+	return errno ? err_sys(err, "list state") : 0;
 }
 
 /* mkdir in a directory with the set-group-ID bit sets that bit too. */
@@ -333,9 +348,11 @@ int prefix_settle(struct deploy *d, struct err *err)
 					     "state/link.new",    "state/journal.new",
 					     "state/reserve.new", "state/reserve.old" };
 
-	for (size_t i = 0; d->root >= 0 && i < ARRAY_LEN(loose); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(loose); i++) {
 		/* Checked first, since on a read-only file system even removing nothing fails. */
-		if (prefix_has(d, loose[i]) && path_remove_below(d->root, loose[i], err) < 0)
+		int there = prefix_look(d, loose[i], err);
+
+		if (there < 0 || (there && path_remove_below(d->root, loose[i], err) < 0))
 			return -1;
 	}
 	if (drop_marked(d->root, "state", &d->state, err) < 0)

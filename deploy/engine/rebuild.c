@@ -268,6 +268,7 @@ static int settle_layout(struct rebuild *r, const char *id, struct layout *l, st
 {
 	AUTO(str) char *path = str_fmt("state/generations/%s.json", id);
 	struct err why = ERR_INIT;
+	int there;
 
 	if (layout_load(r->d, id, l, &why) == 0)
 		return 1;
@@ -289,7 +290,8 @@ static int settle_layout(struct rebuild *r, const char *id, struct layout *l, st
 		report(r, path, "lost, and its generation is not complete");
 		return 0;
 	}
-	if (prefix_has(r->d, path) && deploy_set_aside(r->d, path + strlen("state/"), err) < 0)
+	there = prefix_look(r->d, path, err);
+	if (there < 0 || (there && deploy_set_aside(r->d, path + strlen("state/"), err) < 0))
 		return -1;
 	report(r, path, "was rebuilt from its generation");
 	return write_layout(r->d, l, err) < 0 ? -1 : 1;
@@ -443,12 +445,13 @@ static int run(struct rebuild *r, struct err *err)
 {
 	struct deploy *d = r->d;
 	struct err why = ERR_INIT;
-	int torn = 0;
+	int torn = 0, lost;
 
 	if (d->root < 0)
 		return 0;
-	if (prefix_is_lost(d) && (prefix_make(d, err) < 0 ||
-				  prefix_mark(d, false, d->made_state, MODE_SETTLED, err) < 0))
+	lost = prefix_is_lost(d, err);
+	if (lost < 0 || (lost && (prefix_make(d, err) < 0 ||
+				  prefix_mark(d, false, d->made_state, MODE_SETTLED, err) < 0)))
 		return -1;
 	d->made_state = false;
 	if (recover_journal(d, &why) < 0) {
@@ -470,11 +473,10 @@ static int run(struct rebuild *r, struct err *err)
 	}
 	if (torn)
 		torn = is_torn(d, err);
-	if (torn < 0)
+	lost = torn < 0 ? -1 : prefix_is_lost(d, err);
+	if (torn < 0 || lost < 0)
 		return -1;
-	if (torn || prefix_is_lost(d))
-		return rebuild_record(r, err);
-	return settle_layouts(r, err);
+	return torn || lost ? rebuild_record(r, err) : settle_layouts(r, err);
 }
 
 int rebuild_state(struct deploy *d, deploy_found *found, void *arg, struct err *err)

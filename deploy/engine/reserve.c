@@ -129,8 +129,10 @@ static int make(const struct deploy *d, const struct reserve *r, struct err *err
 
 int reserve_release(const struct deploy *d, struct err *err)
 {
-	if (d->state < 0 || !prefix_has(d, "state/" RESERVE))
-		return 0;
+	int there = d->state < 0 ? 0 : path_look(d->state, RESERVE, err);
+
+	if (there <= 0)
+		return there;
 	if (renameat(d->state, RESERVE, d->state, RESERVE ".old") < 0)
 		return err_sys(err, "release the reserve");
 	if (path_remove_below(d->state, RESERVE ".old", err) < 0)
@@ -144,8 +146,10 @@ int reserve_settle(struct deploy *d, struct err *err)
 	struct err ignored = ERR_INIT;
 	struct reserve r;
 
-	if (d->state < 0 || prefix_has(d, "state/" RESERVE))
-		return 0;
+	int there = d->state < 0 ? 1 : path_look(d->state, RESERVE, err);
+
+	if (there)
+		return there < 0 ? -1 : 0;
 	/* A change may have returned an error after its commit: read what is installed now. */
 	if (prefix_load(d, err) < 0)
 		return -1;

@@ -96,9 +96,13 @@ static bool drops_prefix(const struct plan *p)
 	return p->actions.n && p->actions.v[p->actions.n - 1].kind == PLAN_DROP_HOME;
 }
 
-static bool only_state_left(const struct deploy *d)
+/* Returns 1 if only state/ is left below the prefix, else 0. */
+static int only_state_left(const struct deploy *d, struct err *err)
 {
-	return !prefix_has(d, "store") && !prefix_has(d, "generations") && !prefix_has(d, "etc");
+	static const char *const others[] = { "store", "generations", "etc", NULL };
+	int there = prefix_look_any(d, others, err);
+
+	return there < 0 ? -1 : !there;
 }
 
 /* Writes "back" before a step that runs before the files is undone. That undo may end this process;
@@ -143,9 +147,9 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 /* Marks what an uninstall leaves empty. */
 static int leave_prefix(const struct deploy *d, const struct plan *p, struct err *err)
 {
-	bool prefix = p->made_prefix && only_state_left(d);
+	int prefix = p->made_prefix ? only_state_left(d, err) : 0;
 
-	if (prefix_mark(d, prefix, true, MODE_EMPTY, err) < 0)
+	if (prefix < 0 || prefix_mark(d, prefix, true, MODE_EMPTY, err) < 0)
 		return -1;
 	vec_each(struct plan_action, a, &p->actions) {
 		if (prefix && a->kind == PLAN_DIR && !a->will && parent_is(d, a->path) &&

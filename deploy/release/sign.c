@@ -71,9 +71,10 @@ int release_sign(const char *dir, const struct minisig_secret *secret, const cha
 {
 	AUTO(str) char *channel = path_join(dir, "channel.yaml");
 
+	int there;
+
 	if (release_sign_document(dir, "release.yaml", secret, comment, err) < 0)
 		return -1;
-	return path_exists(channel)
-		       ? release_sign_document(dir, "channel.yaml", secret, comment, err)
-		       : 0;
+	there = path_look(AT_FDCWD, channel, err);
+	return there > 0 ? release_sign_document(dir, "channel.yaml", secret, comment, err) : there;
 }

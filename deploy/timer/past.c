@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/path.h"
 #include "base/str.h"
 
 #include <fcntl.h>
@@ -88,9 +89,9 @@ int timer_past_load(int state, struct timer_past *out, struct err *err)
 	return 0;
 }
 
-bool timer_past_is_there(int state)
+int timer_past_look(int state, struct err *err)
 {
-	return state >= 0 && faccessat(state, TIMER_PAST, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return state < 0 ? 0 : path_look(state, TIMER_PAST, err);
 }
 
 int timer_past_save(int state, const struct timer_past *past, struct err *err)

@@ -48,8 +48,8 @@ DEFINE_AUTO_STRUCT(timer_past, struct timer_past, timer_past_release)
 /* Reads the history; without the file it is empty. state: an fd of the prefix's state directory, or
  * -1. E_INVALID: the file is damaged; the message has the remedy. */
 MUST_CHECK int timer_past_load(int state, struct timer_past *out, struct err *err);
-/* True if the file exists: this node upgrades itself. */
-bool timer_past_is_there(int state);
+/* Returns 1 if the file exists: this node upgrades itself. Otherwise 0. */
+MUST_CHECK int timer_past_look(int state, struct err *err);
 MUST_CHECK int timer_past_save(int state, const struct timer_past *past, struct err *err);
 
 /* Returns the entry of a held release, borrowed; NULL: it is not held. */

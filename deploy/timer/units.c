@@ -70,11 +70,13 @@ static char *find_program(const struct units *u, struct err *err)
 	AUTO(str) char *standard = str_fmt("%s/bin/kata-deploy", u->place.prefix);
 	AUTO(str) char *there = below(&u->place, standard, err);
 	char *self = NULL;
+	int found;
 
-	if (err->code)
+	if (!there)
 		return NULL;
-	if (u->program || (there && path_exists(there)))
-		return xstrdup(u->program ? u->program : standard);
+	found = u->program ? 1 : path_look(AT_FDCWD, there, err);
+	if (found)
+		return found < 0 ? NULL : xstrdup(u->program ? u->program : standard);
 	if (!u->place.root)
 		self = realpath("/proc/self/exe", NULL);
 	return self ? self : xstrdup(SYSTEM);
@@ -197,9 +199,10 @@ static char *unit_path(const struct units_place *place, const char *dir, const c
 static int is_ours(const char *path, struct buf *text, struct err *err)
 {
 	struct err why = ERR_INIT;
+	int there = path_look(AT_FDCWD, path, err);
 
-	if (!path_exists(path))
-		return 0;
+	if (there <= 0)
+		return there;
 	if (file_read(AT_FDCWD, path, UNIT_MAX, text, &why) == 0 &&
 	    str_starts(buf_cstr(text), MARK "\n"))
 		return 1;
@@ -299,13 +302,14 @@ static char *value_of(const char *text, const char *key)
 
 /* --- which installation has the timer --- */
 
-static bool is_enabled(const struct units_place *place)
+/* Returns 1 if the timer is enabled, else 0: also where a dangling link is on the way. */
+static int is_enabled(const struct units_place *place, struct err *err)
 {
-	struct err ignored = ERR_INIT; /* a dangling link on the way: it is not enabled */
+	struct err ignored = ERR_INIT;
 	AUTO(str) char *dir = below(place, WANTS, &ignored);
 	AUTO(str) char *link = dir ? str_fmt("%s/" TIMER, dir) : NULL;
 
-	return link && faccessat(AT_FDCWD, link, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return link ? path_look(AT_FDCWD, link, err) : 0;
 }
 
 /* Reads the service that systemd uses: 1, or 0 if there is none. *ours: it has our mark. One that
@@ -317,10 +321,11 @@ static int read_service(const struct units_place *place, struct buf *text, bool 
 	for (size_t i = 0; dirs[i]; i++) {
 		AUTO(str) char *path = unit_path(place, dirs[i], "service", err);
 		struct err theirs = ERR_INIT;
+		int there = path ? path_look(AT_FDCWD, path, err) : -1;
 
-		if (!path)
+		if (there < 0)
 			return -1;
-		if (!path_exists(path))
+		if (!there)
 			continue;
 		*ours = is_ours(path, text, &theirs) > 0;
 		return 1;
@@ -338,7 +343,7 @@ static char *prefix_of_other(const struct units_place *place, struct err *err)
 	char *path;
 
 	/* One of a package that nobody has enabled upgrades nothing. */
-	if (read_service(place, &text, &ours, err) <= 0 || (!ours && !is_enabled(place)))
+	if (read_service(place, &text, &ours, err) <= 0 || (!ours && is_enabled(place, err) <= 0))
 		return NULL;
 	path = value_of(buf_cstr(&text), CONDITION);
 	if (!path || str_eq(path, own)) {
@@ -411,12 +416,13 @@ static int write_units(const struct units *u, bool *changed, struct err *err)
 
 int units_enable(const struct units *u, bool *changed, struct err *err)
 {
-	bool was = is_enabled(&u->place), undone;
+	int was = is_enabled(&u->place, err);
 	AUTO(str) char *other = NULL;
 	struct err ignored = ERR_INIT;
+	bool undone;
 
 	*changed = false;
-	if (fd_check_room(FDS_NEEDED, err) < 0 || need_systemd(u, err) < 0)
+	if (was < 0 || fd_check_room(FDS_NEEDED, err) < 0 || need_systemd(u, err) < 0)
 		return -1;
 	other = prefix_of_other(&u->place, err);
 	if (other) {
@@ -464,10 +470,13 @@ int units_disable(const struct units_place *place, bool *changed, struct err *er
 
 /* --- for an uninstall --- */
 
-static void add_if_there(const char *path, char ***paths)
+static int add_if_there(const char *path, char ***paths, struct err *err)
 {
-	if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	int there = path_look(AT_FDCWD, path, err);
+
+	if (there > 0)
 		strv_push(paths, path);
+	return there < 0 ? -1 : 0;
 }
 
 int units_made(const struct units_place *place, char ***paths, struct err *err)
@@ -484,10 +493,9 @@ int units_made(const struct units_place *place, char ***paths, struct err *err)
 		return -1;
 	if (is_ours(service, &text, &theirs) <= 0 || !strstr(buf_cstr(&text), condition))
 		return 0;
-	add_if_there(link, paths);
-	add_if_there(timer, paths);
-	add_if_there(service, paths);
-	return 0;
+	return add_if_there(link, paths, err) < 0 || add_if_there(timer, paths, err) < 0
+		       ? -1
+		       : add_if_there(service, paths, err);
 }
 
 void units_gone(const struct units_place *place)
@@ -542,17 +550,23 @@ int units_look(const struct units_place *place, struct units_state *out, struct 
 {
 	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
 	struct err ignored = ERR_INIT;
+	int enabled;
 
 	out->other = prefix_of_other(place, err);
 	if (out->other || err->code)
 		return err->code ? -1 : 0;
-	out->enabled = is_enabled(place);
+	enabled = is_enabled(place, err);
+	if (enabled < 0)
+		return -1;
+	out->enabled = enabled;
 	for (size_t i = 0; !out->file && dirs[i]; i++) {
 		AUTO(str) char *path = unit_path(place, dirs[i], "timer", err);
 
-		if (!path)
+		int there = path ? path_look(AT_FDCWD, path, err) : -1;
+
+		if (there < 0)
 			return -1;
-		if (path_exists(path))
+		if (there)
 			out->file = STEAL(path, NULL);
 	}
 	if (out->file && file_read(AT_FDCWD, out->file, UNIT_MAX, &text, &ignored) == 0) {

@@ -33,9 +33,9 @@ const struct opt fetch_opts[] = {
 static int copy(const struct offer *offer, bool *changed, struct err *err)
 {
 	static const struct source_progress show = { progress_at, NULL };
-	bool ours = !path_exists(o.to);
+	int there = path_look(AT_FDCWD, o.to, err);
 
-	if (path_make(o.to, 0755, err) < 0)
+	if (there < 0 || path_make(o.to, 0755, err) < 0)
 		return -1;
 	AUTO(fd) int dir = open(o.to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
@@ -43,7 +43,7 @@ static int copy(const struct offer *offer, bool *changed, struct err *err)
 	if (dir >= 0 && source_copy(offer->source, &offer->release, o.wanted.parts.components, dir,
 				    &show, changed, err) == 0)
 		return 0;
-	if (ours)
+	if (!there)
 		(void)rmdir(o.to); /* fails if it has files, with which the next fetch continues */
 	return -1;
 }

@@ -12,6 +12,8 @@
 #include "deploy/verbs/verbs.h"
 #include "json/json.h"
 
+#include <fcntl.h>
+
 static struct {
 	struct cli_place place;
 	struct cli_change change;
@@ -71,13 +73,14 @@ static int settle_trust(struct json *lost, struct err *err)
 	if (deploy_set_aside(d, "trust.json", err) < 0)
 		return -1;
 	AUTO(str) char *kept = path_join(o.place.memory, TRUST_KEPT_NAME);
-	say_finding(
-		lost, "state/trust.json",
-		path_exists(kept)
-			? "was damaged; its copy outside the prefix has the highest serials, but "
-			  "the remembered keys are lost: give --key once more"
-			: "was damaged; the highest serials are lost: the next install accepts "
-			  "every release that its keys have signed, older ones too");
+	int there = path_look(AT_FDCWD, kept, err);
+	if (there < 0)
+		return -1;
+	say_finding(lost, "state/trust.json",
+		    there ? "was damaged; its copy outside the prefix has the highest serials, but "
+			    "the remembered keys are lost: give --key once more"
+			  : "was damaged; the highest serials are lost: the next install accepts "
+			    "every release that its keys have signed, older ones too");
 	return 0;
 }
 

@@ -220,12 +220,17 @@ static int choose_documents(const char *dir, char ***documents, struct err *err)
 {
 	AUTO(str) char *channel = path_join(dir, "channel.yaml");
 	enum trust_role role = TRUST_ROLES;
+	int there = 0;
 
 	if (role_parse(o.role, &role, err) < 0)
 		return -1;
 	if (role != TRUST_CHANNEL)
 		strv_push(documents, "release.yaml");
-	if (role == TRUST_CHANNEL || (role == TRUST_ROLES && path_exists(channel)))
+	if (role == TRUST_ROLES)
+		there = path_look(AT_FDCWD, channel, err);
+	if (there < 0)
+		return -1;
+	if (role == TRUST_CHANNEL || there)
 		strv_push(documents, "channel.yaml");
 	return 0;
 }

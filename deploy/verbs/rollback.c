@@ -100,9 +100,10 @@ static int hold(const struct deploy *d, const char *to, struct err *err)
 	AUTO(json) struct json *doc = NULL;
 	const struct json *release;
 	const char *version, *sha256;
+	int there = timer_past_look(deploy_state(d), err);
 
-	if (!timer_past_is_there(deploy_state(d)) || str_eq(to ? to : in->previous, in->current))
-		return 0;
+	if (there <= 0 || str_eq(to ? to : in->previous, in->current))
+		return there < 0 ? -1 : 0;
 	if (node_recall(d, "release", &doc, &release, err) < 0)
 		return -1;
 	version = release ? json_get_text(release, "version") : NULL;

@@ -52,9 +52,12 @@ int keys_root(int argc, char **argv, struct err *err)
 {
 	AUTO(buf) struct buf after = BUF_INIT(ROOT_MAX);
 	AUTO(str) char *text = NULL;
+	int there = path_look(AT_FDCWD, argv[0], err);
 
 	(void)argc;
-	if (path_exists(argv[0]))
+	if (there < 0)
+		return -1;
+	if (there)
 		return err_set(err, E_EXISTS,
 			       "%s exists and is not overwritten; choose another name", argv[0]);
 	if (when_parse(o.expires, "--expires", (uint64_t)time(NULL), &o.root.expires, err) < 0 ||

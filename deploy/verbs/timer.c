@@ -65,9 +65,13 @@ static int begin_past(struct err *err)
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT;
 
-	if (node_open(&o.place, DEPLOY_LOOK, &d, err) < 0)
+	int there = node_open(&o.place, DEPLOY_LOOK, &d, err) < 0
+			    ? -1
+			    : timer_past_look(deploy_state(d), err);
+
+	if (there < 0)
 		return -1;
-	if (!deploy_installed(d)->current || timer_past_is_there(deploy_state(d)))
+	if (!deploy_installed(d)->current || there)
 		return 0;
 	deploy_close(STEAL(d, NULL));
 	return node_open(&o.place, DEPLOY_CHANGE, &d, err) < 0 ||

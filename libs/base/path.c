@@ -484,6 +484,15 @@ bool path_exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+int path_look(int dir, const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : err_sys(err, "look at %s", path);
+}
+
 struct path_fd path_of_fd(int fd)
 {
 	struct path_fd out;

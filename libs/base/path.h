@@ -85,7 +85,11 @@ char *path_clean(const char *path);
 bool path_is_below(const char *path, const char *dir);
 
 const char *path_basename(const char *path);
+/* For a search, and where the answer is only shown: any failure counts as "no". */
 bool path_exists(const char *path);
+/* Returns 1 if path, relative to the directory dir (AT_FDCWD), exists, also as a dangling symlink; 0
+ * if it does not. Any other failure, such as EACCES or EIO, says nothing of that and is an error. */
+MUST_CHECK int path_look(int dir, const char *path, struct err *err);
 
 /* "/proc/self/fd/N", for system calls without an *at form. */
 struct path_fd {

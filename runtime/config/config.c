@@ -450,12 +450,14 @@ char *config_find(const char *asked, struct err *err)
 		return xstrdup(asked);
 	if (!str_empty(env))
 		return xstrdup(env);
-	if (path_exists("/etc/kata-containers/configuration.toml"))
-		return xstrdup("/etc/kata-containers/configuration.toml");
-	if (path_exists(edited))
-		return STEAL(edited, NULL);
-	if (path_exists(own))
-		return STEAL(own, NULL);
+	const char *const places[] = { "/etc/kata-containers/configuration.toml", edited, own };
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		/* One that cannot be seen must not be replaced by the next. */
+		int there = path_look(AT_FDCWD, places[i], err);
+
+		if (there)
+			return there < 0 ? NULL : xstrdup(places[i]);
+	}
 	err_set(err, E_NOT_FOUND,
 		"no configuration: neither /etc/kata-containers/configuration.toml nor %s exists",
 		own);

@@ -215,8 +215,10 @@ static char *find_params(const char *path, const char *params, struct err *err)
 	AUTO(str) char *beside = str_fmt("%s" ROOT_IMAGE_PARAMS, path);
 	AUTO(buf) struct buf text = BUF_INIT(PARAMS_MAX);
 
-	if (*params || !path_exists(beside))
-		return xstrdup(params);
+	int there = *params ? 0 : path_look(AT_FDCWD, beside, err);
+
+	if (there <= 0)
+		return there < 0 ? NULL : xstrdup(params);
 	if (file_read(AT_FDCWD, beside, PARAMS_MAX, &text, err) < 0)
 		return NULL;
 	return xstrndup(buf_cstr(&text), strcspn(buf_cstr(&text), "\r\n"));

@@ -1528,6 +1528,22 @@ START_TEST(staging_of_a_dead_process_goes)
 }
 END_TEST
 
+/* A record that may only be listed, not be looked at: what is installed is unknown. */
+START_TEST(a_record_that_cannot_be_seen_is_not_missing)
+{
+	AUTO(str) char *state = at("kata/state");
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (geteuid() != 0)
+		return;
+	install("1");
+	ck_assert(chmod(dir, 0755) == 0 && chmod(state, 0744) == 0);
+	ck_assert_int_eq(seteuid(65534), 0);
+	FAILS(open_as(DEPLOY_LOOK, NULL, &d, &err), E_PERMISSION);
+	ck_assert_int_eq(seteuid(0), 0);
+}
+END_TEST
+
 /* The target of the link is too long; nothing is removed. */
 START_TEST(a_link_that_cannot_be_read_is_an_error)
 {
@@ -1593,6 +1609,7 @@ int main(void)
 	tcase_add_test(tc, a_directory_that_comes_back_has_its_owner);
 	tcase_add_test(tc, a_newer_install_json_is_left_alone);
 	tcase_add_test(tc, staging_of_a_dead_process_goes);
+	tcase_add_test(tc, a_record_that_cannot_be_seen_is_not_missing);
 	tcase_add_test(tc, a_link_that_cannot_be_read_is_an_error);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);

@@ -53,14 +53,14 @@ START_TEST(releases_that_are_held_are_remembered)
 	AUTO(timer_past) struct timer_past past = TIMER_PAST_INIT, again = TIMER_PAST_INIT;
 
 	ck_assert_int_eq(timer_past_load(-1, &past, &err), 0);
-	ck_assert(!timer_past_is_there(state));
+	ck_assert(timer_past_look(state, &err) == 0);
 	ck_assert_int_eq(timer_past_load(state, &past, &err), 0);
 	ck_assert_ptr_null(timer_past_held(&past, digest(1)));
 	timer_past_hold(&past, digest(1), "1.0.0", 7, "it \"failed\"");
 	timer_past_hold(&past, digest(2), "2.0.0", 8, "so did this");
 	timer_past_ended(&past, "failed", "2.0.0", 9, "so did this");
 	ck_assert_int_eq(timer_past_save(state, &past, &err), 0);
-	ck_assert(timer_past_is_there(state));
+	ck_assert(timer_past_look(state, &err) == 1);
 
 	ck_assert_int_eq(timer_past_load(state, &again, &err), 0);
 	ck_assert_str_eq(json_get_text(timer_past_held(&again, digest(1)), "why"), "it \"failed\"");
