@@ -96,8 +96,8 @@ judge() {
 		down("deploy/doctor", "cri trust engine plan store")
 		down("deploy/node", "")
 		down("deploy/report", "node")
-		down("deploy/timer", "")
-		down("deploy/cli", "engine plan store release trust fetch cri prove use doctor verbs")
+		down("deploy/timer", "engine plan store")
+		down("deploy/cli", "engine plan store release trust fetch cri prove use doctor timer verbs")
 		down("deploy/verbs", "engine plan store release trust fetch cri prove use doctor cli report node timer")
 		# The directory that may include each third-party header.
 		home["jansson.h"] = "libs/json"

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "deploy/timer/units.h"
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -46,9 +47,14 @@ static int make_lock_directory(const char *lock, struct err *err)
 static const struct deploy_step_ops **step_kinds(void)
 {
 	static const struct deploy_step_ops *kinds[16] = { &prove_step, &prove_clean_step };
+	size_t n = 2;
 
-	for (size_t i = 0; cri_step_kinds[i] && i + 3 < ARRAY_LEN(kinds); i++)
-		kinds[i + 2] = cri_step_kinds[i];
+	for (size_t i = 0; cri_step_kinds[i]; i++)
+		kinds[n++] = cri_step_kinds[i];
+	for (size_t i = 0; units_step_kinds[i]; i++)
+		kinds[n++] = units_step_kinds[i];
+	if (n >= ARRAY_LEN(kinds))
+		bug("%zu kinds of steps", n);
 	return kinds;
 }
 

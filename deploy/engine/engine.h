@@ -80,8 +80,9 @@ struct deploy_file {
 	const char *data; /* NULL: remove the file */
 	size_t len;
 	mode_t mode; /* 0: that of the old file, or 0644 for a new one */
-	/* The file outlives the installation: it has a directory of its own, mode 0700, which is
-	 * removed only together with the file (data NULL), and only if nothing else is in it. */
+	/* The file outlives the installation, or has nothing to do with it: it has a directory of
+	 * its own, made with mode 0700, which is removed only together with the file (data NULL),
+	 * and only if nothing else is in it. */
 	bool outlives;
 };
 

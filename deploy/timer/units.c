@@ -470,49 +470,112 @@ int units_disable(const struct units_place *place, bool *changed, struct err *er
 
 /* --- for an uninstall --- */
 
-static int add_if_there(const char *path, char ***paths, struct err *err)
+/* The removal of the files cannot fail for these calls: without its files, the timer is not started
+ * after the next boot. */
+static int call(const char *verb, const char *unit)
+{
+	struct err why = ERR_INIT;
+
+	if (systemctl(verb, unit, NULL, &why) < 0)
+		log_err(LOG_WARN, &why, "cannot tell systemd about the timer");
+	return 0;
+}
+
+static int stop_prepare(const struct deploy_step *step, struct json *record, struct err *err)
+{
+	struct err ignored = ERR_INIT;
+
+	(void)step, (void)err;
+	json_put(record, "running",
+		 json_make_bool(systemctl("is-active", TIMER, NULL, &ignored) == 0));
+	return 0;
+}
+
+static int stop_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step, (void)record, (void)err;
+	return call("stop", TIMER);
+}
+
+/* The files are back. */
+static int stop_undo(void *context, const struct json *record, struct err *err)
+{
+	const struct json *running = json_get(record, "running");
+
+	(void)context, (void)err;
+	(void)call("daemon-reload", NULL);
+	return running && json_bool(running) ? call("start", TIMER) : 0;
+}
+
+static int forget_apply(const struct deploy_step *step, const struct json *record, struct err *err)
+{
+	(void)step, (void)record, (void)err;
+	return call("daemon-reload", NULL);
+}
+
+/* The undo of the step before the files does it. */
+static int nothing_to_undo(void *context, const struct json *record, struct err *err)
+{
+	(void)context, (void)record, (void)err;
+	return 0;
+}
+
+static int forget_resume(void *context, const struct json *record, struct err *err)
+{
+	(void)context;
+	return forget_apply(NULL, record, err);
+}
+
+static const struct deploy_step_ops stop_step = { "timer-stop", stop_prepare, stop_apply, stop_undo,
+						  NULL };
+static const struct deploy_step_ops forget_step = { "timer-forget", NULL, forget_apply,
+						    nothing_to_undo, forget_resume };
+static const struct deploy_step steps[] = {
+	{ .ops = &stop_step, .name = "stop " TIMER, .before_files = true },
+	{ .ops = &forget_step, .name = "let systemd forget " TIMER },
+};
+
+const struct deploy_step_ops *const units_step_kinds[] = { &stop_step, &forget_step, NULL };
+
+void units_drop_release(struct units_drop *drop)
+{
+	for (size_t i = 0; i < drop->nfiles; i++)
+		free((char *)drop->files[i].path);
+}
+
+/* Takes over path. alone: its directory is removed with it, unless it has other files. */
+static int add_file(struct units_drop *drop, char *path, bool alone, struct err *err)
 {
 	int there = path_look(AT_FDCWD, path, err);
 
 	if (there > 0)
-		strv_push(paths, path);
+		drop->files[drop->nfiles++] = (struct deploy_file){ .path = path,
+								    .outlives = alone };
+	else
+		free(path);
 	return there < 0 ? -1 : 0;
 }
 
-int units_made(const struct units_place *place, char ***paths, struct err *err)
+int units_drop(const struct units_place *place, struct units_drop *out, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(UNIT_MAX);
 	AUTO(str) char *service = unit_path(place, ETC, "service", err);
 	AUTO(str) char *timer = service ? unit_path(place, ETC, "timer", err) : NULL;
 	AUTO(str) char *wants = timer ? below(place, WANTS, err) : NULL;
-	AUTO(str) char *link = wants ? str_fmt("%s/" TIMER, wants) : NULL;
 	AUTO(str) char *condition = str_fmt("\n" CONDITION "=%s/current\n", place->prefix);
 	struct err theirs = ERR_INIT; /* the administrator's unit stays */
 
-	if (!link)
+	if (!wants)
 		return -1;
 	if (is_ours(service, &text, &theirs) <= 0 || !strstr(buf_cstr(&text), condition))
 		return 0;
-	return add_if_there(link, paths, err) < 0 || add_if_there(timer, paths, err) < 0
-		       ? -1
-		       : add_if_there(service, paths, err);
-}
-
-void units_gone(const struct units_place *place)
-{
-	struct err ignored = ERR_INIT;
-	AUTO(str) char *wants = below(place, WANTS, &ignored);
-
-	if (wants)
-		(void)!rmdir(wants); /* fails if there are others */
-	if (!is_booted(place))
-		return;
-	/* The timer has no file any more: even if this fails, it is not started again after a
-	 * boot. */
-	err_clear(&ignored);
-	(void)!systemctl("stop", TIMER, NULL, &ignored);
-	err_clear(&ignored);
-	(void)!systemctl("daemon-reload", NULL, NULL, &ignored);
+	if (add_file(out, path_join(wants, TIMER), true, err) < 0 ||
+	    add_file(out, STEAL(timer, NULL), false, err) < 0 ||
+	    add_file(out, STEAL(service, NULL), false, err) < 0)
+		return -1;
+	out->steps = steps;
+	out->nsteps = is_booted(place) ? ARRAY_LEN(steps) : 0;
+	return 0;
 }
 
 /* --- looking --- */

@@ -19,8 +19,10 @@
 
 #include "base/err.h"
 #include "base/scope.h"
+#include "deploy/engine/engine.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define UNITS_NAME   "kata-deploy-upgrade"
 #define UNITS_WINDOW "*-*-* 03:00"
@@ -53,11 +55,20 @@ MUST_CHECK int units_enable(const struct units *u, bool *changed, struct err *er
  * another prefix. */
 MUST_CHECK int units_disable(const struct units_place *place, bool *changed, struct err *err);
 
-/* For an uninstall, which must also remove units that would start a missing program: appends the
- * paths of the units and links that units_enable() made for this prefix. */
-MUST_CHECK int units_made(const struct units_place *place, char ***paths, struct err *err);
-/* To call after these have been removed: makes systemd forget them. */
-void units_gone(const struct units_place *place);
+/* For an uninstall, which must also remove units that would start a missing program: the files that
+ * units_enable() made for this prefix, and steps that have the running systemd forget them, or, when
+ * the uninstall is undone, start the timer again. */
+struct units_drop {
+	struct deploy_file files[3];
+	size_t nfiles;
+	const struct deploy_step *steps;
+	size_t nsteps;
+};
+void units_drop_release(struct units_drop *drop);
+DEFINE_AUTO_STRUCT(units_drop, struct units_drop, units_drop_release)
+/* Fills out, which is empty, and stays so if there is no such timer. */
+MUST_CHECK int units_drop(const struct units_place *place, struct units_drop *out, struct err *err);
+extern const struct deploy_step_ops *const units_step_kinds[]; /* deploy_options.kinds */
 
 /* The timer of this prefix. */
 struct units_state {

@@ -15,8 +15,6 @@
 #include "deploy/verbs/verbs.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 
 static struct {
 	struct cli_place place;
@@ -76,55 +74,37 @@ static struct trust *open_memory(const struct deploy *d)
 /* --- the timer, which must not start a missing program --- */
 
 struct timer {
-	struct units_place place;
-	char **paths;
-	struct deploy_file *files; /* those of the change, and these */
+	struct units_drop drop;
+	/* those of the change, and those of drop */
+	struct deploy_file *files;
+	struct deploy_step *steps;
 };
 
 static void timer_release(struct timer *t)
 {
-	strv_free(t->paths);
+	units_drop_release(&t->drop);
 	free(t->files);
+	free(t->steps);
 }
 DEFINE_AUTO_STRUCT(timer, struct timer, timer_release)
 
 static int timer_add(struct deploy_change *c, struct timer *t, struct err *err)
 {
-	t->place = (struct units_place){ o.place.prefix, o.place.root };
-	if (units_made(&t->place, &t->paths, err) < 0)
+	const struct units_place place = { o.place.prefix, o.place.root };
+
+	if (units_drop(&place, &t->drop, err) < 0)
 		return -1;
-	if (!t->paths)
-		return 0;
-	t->files = xcalloc(c->nfiles + strv_len(t->paths), sizeof(*t->files));
-	if (c->nfiles)
-		memcpy(t->files, c->files, c->nfiles * sizeof(*t->files));
+	t->files = xcalloc(c->nfiles + t->drop.nfiles + 1, sizeof(*t->files));
+	t->steps = xcalloc(c->nsteps + t->drop.nsteps + 1, sizeof(*t->steps));
+	for (size_t i = 0; i < c->nfiles + t->drop.nfiles; i++)
+		t->files[i] = i < c->nfiles ? c->files[i] : t->drop.files[i - c->nfiles];
+	for (size_t i = 0; i < c->nsteps + t->drop.nsteps; i++)
+		t->steps[i] = i < c->nsteps ? c->steps[i] : t->drop.steps[i - c->nsteps];
 	c->files = t->files;
-	strv_each(path, t->paths)
-		t->files[c->nfiles++] = (struct deploy_file){ .path = *path };
+	c->nfiles += t->drop.nfiles;
+	c->steps = t->steps;
+	c->nsteps += t->drop.nsteps;
 	return 0;
-}
-
-static bool timer_is_left(const struct timer *t)
-{
-	strv_each(path, t->paths) {
-		struct stat st;
-
-		if (lstat(*path, &st) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Carries the change out, and ends a timer that is gone with it: also if the change failed after its
- * commit, since nothing would find the timer later. */
-static int uninstall(struct deploy *d, const struct deploy_change *c, const struct timer *t,
-		     struct err *err)
-{
-	int rc = deploy_uninstall(d, c, err);
-
-	if (t->paths && (rc == 0 || !timer_is_left(t)))
-		units_gone(&t->place);
-	return rc;
 }
 
 static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
@@ -199,8 +179,7 @@ static int forget(const struct trust *t, struct err *err)
 
 /* Where nothing is installed: removes a registration whose record is lost, and the record of
  * accepted releases. */
-static int remove_left(struct deploy *d, const struct registration *reg, const struct timer *timer,
-		       struct err *err)
+static int remove_left(struct deploy *d, const struct registration *reg, struct err *err)
 {
 	AUTO(trust) struct trust *trust = open_memory(d);
 	AUTO(str) char *where = reg->change.nfiles ? files_of(reg) : NULL, *sentence = NULL;
@@ -210,7 +189,7 @@ static int remove_left(struct deploy *d, const struct registration *reg, const s
 	if (ask(reg, false, 0, err) < 0)
 		return -1;
 	progress_phase("uninstall");
-	if (uninstall(d, &reg->change, timer, err) < 0 ||
+	if (deploy_uninstall(d, &reg->change, err) < 0 ||
 	    (o.forget && memory_forget(&o.place, trust, err) < 0))
 		return -1;
 	progress_end();
@@ -237,7 +216,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	    registration_drop(d, &reg, err) < 0 || timer_add(&reg.change, &timer, err) < 0)
 		return -1;
 	if (!deploy_installed(d)->current && !o.change.dry_run)
-		return remove_left(d, &reg, &timer, err);
+		return remove_left(d, &reg, err);
 	trust = open_memory(d);
 	if (trust || o.forget)
 		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);
@@ -250,7 +229,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 	if (check_unused(err) < 0 || ask(&reg, true, bytes, err) < 0 || check_unused(err) < 0)
 		return -1;
 	progress_phase("uninstall");
-	if (uninstall(d, &reg.change, &timer, err) < 0)
+	if (deploy_uninstall(d, &reg.change, err) < 0)
 		return -1;
 	progress_end();
 	say_freed("uninstall", true, "kata is uninstalled", bytes);

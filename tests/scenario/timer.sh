@@ -91,7 +91,7 @@ publish() { # VERSION SERIAL KERNEL: the kernel that its VM reports; the right o
 	signed_release "$lab/key" "$tree" "$lab/channel" "$1" "$2" --guest-kernel 6.1 --created "$(date +%s)"
 }
 
-prefix=/opt/kata
+prefix=/opt/kata timer=kata-deploy-upgrade.timer
 publish 1.0.0 1 6.1
 says 0 "proved in a VM: kernel 6.1" "$deploy" install --release "$lab/channel" --key "$lab/key.pub" --yes \
 	--cri containerd --cri-config "$lab/etc/config.toml" --restart-with "$lab/restart"
@@ -138,6 +138,7 @@ cat >"$lab/bin/systemctl" <<-END
 	#!/bin/sh
 	echo "\$*" >>$lab/asked
 	[ ! -e $lab/broken ] || { echo "Failed to connect to bus" >&2; exit 1; }
+	[ "\$1" != daemon-reload ] || ! rm $lab/kill 2>/dev/null || kill -KILL \$PPID
 	[ "\$1" != show ] || printf 'ActiveState=active\nNextElapseUSecRealtime=Sun 2026-11-29 03:12:00 UTC\n'
 END
 chmod +x "$lab/bin/systemctl"
@@ -195,9 +196,18 @@ says 0 "from=4.0.0 to=5.0.0" run
 current 5.0.0
 [ "$before" = "$(cat /run/containerd.pid)" ] || fail "containerd was restarted"
 
+# An uninstall that is killed is undone, also in the running systemd.
 rm -f "$lab/asked"
+touch "$lab/kill"
+{ "$deploy" uninstall --yes >"$lab/said" 2>&1 || [ $? = 137 ] || fail "the uninstall was not killed"; } 2>/dev/null
+asked "is-active $timer" "stop $timer" "daemon-reload"
+[ ! -e "/etc/systemd/system/$timer" ] || fail "the uninstall did not remove the timer"
+says 0 "" "$deploy" recover
+asked "daemon-reload" "start $timer"
+[ -e "/etc/systemd/system/timers.target.wants/$timer" ] || fail "the timer was not enabled again"
+
 says 0 "uninstalled" "$deploy" uninstall --yes --forget-trust
-asked "stop kata-deploy-upgrade.timer" "daemon-reload"
+asked "is-active $timer" "stop $timer" "daemon-reload"
 [ -z "$(find /etc/systemd/ -name 'kata*')" ] || fail "the uninstall left the timer"
 kill "$(cat /run/containerd.pid)"
 echo "  ok    a node upgrades itself, rolls back what fails, and holds it"
