@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/timer/units.h"
 
 #include <fcntl.h>
@@ -117,7 +118,7 @@ int node_need_installed(const struct deploy *d, const struct cli_place *place, s
 	if (deploy_installed(d)->current)
 		return 0;
 	err_set(err, E_STATE, "nothing is installed below %s", place->prefix);
-	return err_hint(err, "run kata-deploy install");
+	return err_hint(err, "run %s", advice("install"));
 }
 
 int node_layout(const struct deploy *d, struct layout *out, struct err *err)

@@ -5,6 +5,7 @@
 #include "base/path.h"
 #include "base/process.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/cli/options.h"
 
 #include <fcntl.h>
@@ -125,11 +126,27 @@ static int settle_prefix(struct cli_place *p, struct err *err)
 	return 0;
 }
 
+/* Commands in messages are to work on the same place. */
+static void advise(const struct cli_place *p, const char *memory)
+{
+	advice_option("--prefix", str_eq(p->prefix, CLI_PREFIX) ? NULL : p->prefix);
+	advice_option("--root", p->root);
+	advice_option("--host", p->host);
+	advice_option("--lock", p->lock);
+	advice_option("--trust-memory", memory);
+}
+
 int place_settle(struct cli_place *p, struct err *err)
 {
-	return settle_host(p, err) < 0 || settle_root(p, err) < 0 || settle_memory(p, err) < 0
-		       ? -1
-		       : settle_prefix(p, err);
+	const char *memory = p->own_memory ? NULL : p->memory;
+	bool first = !p->own_prefix;
+
+	if (settle_host(p, err) < 0 || settle_root(p, err) < 0 || settle_memory(p, err) < 0 ||
+	    settle_prefix(p, err) < 0)
+		return -1;
+	if (first)
+		advise(p, memory);
+	return 0;
 }
 
 uint64_t place_now(const struct cli_place *p)

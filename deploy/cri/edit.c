@@ -9,6 +9,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "cli/advice.h"
 #include "deploy/cri/docker-json.h"
 #include "toml/edit.h"
 #include "toml/toml.h"
@@ -610,8 +611,8 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 		k++;
 	if (k == ARRAY_LEN(kinds) || !path || *path != '/' || (!text && k != EDIT_FILE))
 		return err_set(err, E_INVALID,
-			       "the record of the registration is damaged; kata-deploy install "
-			       "--cri NAME writes it again");
+			       "the record of the registration is damaged; %s writes it again",
+			       advice("install --cri NAME"));
 	*out = (struct edit){ .kind = (enum edit_kind)k,
 			      .path = xstrdup(path),
 			      .text = text ? xstrdup(text) : NULL,
@@ -628,8 +629,8 @@ int edits_undo(struct edits *e, const struct json *recorded, struct err *err)
 
 	if (list && json_kind(list) != JSON_IS_ARRAY)
 		return err_set(err, E_INVALID,
-			       "the record of the registration is damaged; kata-deploy install "
-			       "--cri NAME writes it again");
+			       "the record of the registration is damaged; %s writes it again",
+			       advice("install --cri NAME"));
 	for (size_t i = list ? json_count(list) : 0; i-- > 0;) {
 		struct edit one = { .text = NULL };
 		int rc;

@@ -10,6 +10,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/vec.h"
+#include "cli/advice.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
 #include "deploy/cri/cri.h"
@@ -320,8 +321,8 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 
 	if (!back)
 		return err_set(err, E_INVALID,
-			       "the record of the registration is damaged; kata-deploy install "
-			       "--cri NAME writes it again");
+			       "the record of the registration is damaged; %s writes it again",
+			       advice("install --cri NAME"));
 	/* From here on as the registration was made. */
 	as_recorded.nhandlers = 0;
 	if (!o->config)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/cri/cri.h"
 #include "deploy/trust/trust.h"
 
@@ -78,13 +79,17 @@ static void check_kvm(const struct doctor_options *o, struct finding *f)
 
 	(void)o;
 	if (kvm < 0) {
+		AUTO(str)
+		char *again = str_fmt("run it again as root: sudo %s",
+				      advice_only("doctor", "--prefix"));
+
 		find(f, FINDING_WARN, "/dev/kvm: %s; VMs run without KVM, many times slower",
 		     strerror(errno));
-		str_set(&f->remedy,
-			errno == ENOENT  ? "load the module kvm_intel or kvm_amd, or enable "
-					   "virtualization in the firmware or the outer VM"
-			: geteuid() != 0 ? "run it again as root: sudo kata-deploy doctor"
-					 : "give root access to /dev/kvm");
+		str_set(&f->remedy, errno == ENOENT
+					    ? "load the module kvm_intel or kvm_amd, or enable "
+					      "virtualization in the firmware or the outer VM"
+				    : geteuid() != 0 ? again
+						     : "give root access to /dev/kvm");
 		return;
 	}
 	if (ioctl(kvm, KVM_GET_API_VERSION, 0) == KVM_API)

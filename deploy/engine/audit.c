@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/store/store.h"
 
@@ -199,7 +200,7 @@ int deploy_repair(struct deploy *d, const char *stage, struct err *err)
 	int rc;
 
 	if (!d->in.current)
-		return err_set(err, E_STATE, "nothing is installed; run kata-deploy install");
+		return err_set(err, E_STATE, "nothing is installed; run %s", advice("install"));
 	if (prefix_make(d, err) < 0 || make_staging(d, err) < 0)
 		return -1;
 	rc = audit(&a, err);
@@ -210,7 +211,7 @@ int deploy_repair(struct deploy *d, const char *stage, struct err *err)
 		return err_wrap(err, "repair");
 	if (lost) {
 		err_set(err, E_STATE, "%s is damaged and there is no intact copy of it", lost);
-		return err_hint(err, "run kata-deploy repair --release URL|DIR|FILE");
+		return err_hint(err, "run %s", advice("repair --release URL|DIR|FILE"));
 	}
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "crypto/sha256.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/store/conf.h"
@@ -574,9 +575,8 @@ static int make_lay_down(struct deploy *d, const struct layout *l, const char *s
 		return -1;
 	if (!installed_find(&next, l->id)) {
 		if (next.generations.n >= INSTALLED_MAX)
-			return err_set(err, E_LIMIT,
-				       "%d generations are installed; run kata-deploy gc",
-				       INSTALLED_MAX);
+			return err_set(err, E_LIMIT, "%d generations are installed; run %s",
+				       INSTALLED_MAX, advice("gc"));
 		g.files = l->entries.n;
 		g.bytes = layout_bytes(l);
 		rc = plan_generation(d, p, l, stage, &g, err);
@@ -627,7 +627,7 @@ static int make_rollback(struct deploy *d, const char *to, const struct deploy_c
 		return -1;
 	if (!there) {
 		err_set(err, E_STATE, "%s is missing", path);
-		return err_hint(err, "run kata-deploy repair");
+		return err_hint(err, "run %s", advice("repair"));
 	}
 	return plan_switch(d, p, l, &next, c ? c : &nothing_else, err);
 }

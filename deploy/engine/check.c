@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/engine/engine-internal.h"
 
 #include <errno.h>
@@ -19,7 +20,8 @@ enum { SLACK = 1 << 20, PER_ACTION = 512, PER_DIR = 4096 };
 
 static int hint_space(struct err *err)
 {
-	return err_hint(err, "free some space; kata-deploy gc removes releases that nothing uses");
+	return err_hint(err, "free some space; %s removes releases that nothing uses",
+			advice("gc"));
 }
 
 static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)

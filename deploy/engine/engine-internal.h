@@ -51,7 +51,7 @@ MUST_CHECK int prefix_is_lost(const struct deploy *d, struct err *err);
  * caller frees *names. */
 MUST_CHECK int prefix_list(const struct deploy *d, const char *path, char ***names,
 			   struct err *err);
-/* Appends the remedy "run kata-deploy recover", for damage that rebuild.c repairs. Returns -1. */
+/* Appends the remedy to run the verb recover, for damage that rebuild.c repairs. Returns -1. */
 int hint_recover(struct err *err);
 /* path_look() below the prefix; 0 if that does not exist. */
 MUST_CHECK int prefix_look(const struct deploy *d, const char *path, struct err *err);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/journal/journal.h"
 #include "deploy/store/store.h"
@@ -257,8 +258,8 @@ int layout_load(const struct deploy *d, const char *id, struct layout *out, stru
 int deploy_layout(const struct deploy *d, const char *id, struct layout *out, struct err *err)
 {
 	if (!installed_find(&d->in, id))
-		return err_set(err, E_NOT_FOUND,
-			       "there is no generation %s; kata-deploy status lists them", id);
+		return err_set(err, E_NOT_FOUND, "there is no generation %s; %s lists them", id,
+			       advice("status"));
 	if (layout_load(d, id, out, err) == 0)
 		return 0;
 	if (err->code == E_NOT_FOUND)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/engine/engine-internal.h"
 
 #include <dirent.h>
@@ -41,7 +42,7 @@ int prefix_open(struct deploy *d, struct err *err)
 
 int hint_recover(struct err *err)
 {
-	return err_hint(err, "run kata-deploy recover");
+	return err_hint(err, "run %s", advice("recover"));
 }
 
 int prefix_look(const struct deploy *d, const char *path, struct err *err)

@@ -16,6 +16,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/tree.h"
+#include "cli/advice.h"
 #include "crypto/sha256.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/store/store.h"
@@ -352,10 +353,12 @@ static int find_current(struct rebuild *r, struct installed *in, struct err *err
 	id = target && str_starts(target, "generations/") ? target + strlen("generations/") : NULL;
 	if (!id || !installed_find(in, id)) {
 		id = newest(in, NULL);
+		AUTO(str)
+		char *what = str_fmt("names no generation; the newest one is taken; run %s",
+				     advice("repair"));
+
 		if (id)
-			report(r, "current",
-			       "names no generation; the newest one is taken; run "
-			       "kata-deploy repair");
+			report(r, "current", what);
 	}
 	str_set(&in->current, id);
 	str_set(&in->previous, id ? newest(in, id) : NULL);

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/journal/journal.h"
 #include "deploy/store/store.h"
@@ -187,7 +188,7 @@ static int take_back(struct deploy *d, struct err *err)
 
 	if (journal_say(d->state, JOURNAL_UNDO, &why) == 0)
 		return 0;
-	err_hint(err, "run kata-deploy recover, which completes or undoes it");
+	err_hint(err, "run %s, which completes or undoes it", advice("recover"));
 	return -1;
 }
 
@@ -202,10 +203,8 @@ static int back_out(struct deploy *d, const struct plan *p, struct err *err)
 	rc = run_undo(d, p, &why);
 	interrupt_shield(false);
 	if (rc < 0)
-		return err_hint(
-			err,
-			"undoing it failed too (%s), the journal was kept; run kata-deploy recover",
-			why.msg);
+		return err_hint(err, "undoing it failed too (%s), the journal was kept; run %s",
+				why.msg, advice("recover"));
 	if (interrupt_signal() && err->code != E_CANCELLED) {
 		err->code = E_CANCELLED;
 		err_hint(err, "interrupted by %s", interrupt_name());
@@ -282,7 +281,7 @@ int run_plan(struct deploy *d, struct plan *p, struct err *err)
 	}
 	if (run_finish(d, p, err) < 0) {
 		err_wrap(err, "%s is done, but old files could not be removed", p->verb);
-		return err_hint(err, "the journal was kept; run kata-deploy recover");
+		return err_hint(err, "the journal was kept; run %s", advice("recover"));
 	}
 	return prefix_load(d, err);
 }

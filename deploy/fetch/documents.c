@@ -4,6 +4,7 @@
  * mirror, since mirrors may have different releases.
  */
 
+#include "cli/advice.h"
 #include "deploy/fetch/fetch-internal.h"
 
 #include "base/deadline.h"
@@ -359,17 +360,18 @@ static const struct document *get(struct source *s, const char *name, size_t lim
 
 static int absent(const struct source *s, const char *name, struct err *err)
 {
+	AUTO(str) char *words = NULL;
+
 	(void)err_set(err, E_NOT_FOUND,
 		      source_is_remote(s) ? "%s has no %s, or denies access to it" : "%s has no %s",
 		      s->name, name);
 	if (!str_eq(name, "release.yaml"))
 		return -1;
 	/* source_copy() writes release.yaml last. */
+	words = str_fmt("fetch --to %s", s->name);
 	if (!source_is_remote(s) && faccessat(s->dir, "blobs", F_OK, 0) == 0)
-		return err_hint(err,
-				"it is incomplete: if it is a copy, complete it with kata-deploy "
-				"fetch --to %s",
-				s->name);
+		return err_hint(err, "it is incomplete: if it is a copy, complete it with %s",
+				advice(words));
 	return err_hint(err, "--release is the directory of a release or of a channel");
 }
 

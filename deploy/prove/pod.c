@@ -275,7 +275,7 @@ static int read_log(const struct proof *p, const char *pod, struct deadline dead
 			return err_set(
 				err, E_TIMEOUT,
 				"the pod's container wrote no report into its log, %s; " DOCTOR,
-				path);
+				path, DOCTOR_COMMAND);
 		(void)poll(NULL, 0, LOOK_MS);
 	}
 }
@@ -301,7 +301,7 @@ static int exec(const struct proof *p, const char *container, struct deadline de
 		       : err_set(err, E_FAILED,
 				 "a command in the pod's container runs on kernel %s, the "
 				 "container on %s; " DOCTOR,
-				 again.kernel, report->kernel);
+				 again.kernel, report->kernel, DOCTOR_COMMAND);
 }
 
 static int end(const struct proof *p, const char *pod, const char *container,

@@ -5,11 +5,13 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "cli/advice.h"
 #include "deploy/prove/prove.h"
 
 #define PROVE_SHIM "containerd-shim-kata-v2"
-/* The remedy for a proof without an answer. */
-#define DOCTOR "kata-deploy doctor shows what this machine lacks"
+/* The remedy for a proof without an answer, and its argument. */
+#define DOCTOR         "%s shows what this machine lacks"
+#define DOCTOR_COMMAND advice_only("doctor", "--prefix")
 
 /*
  * A manager's client program and its command lines, as words separated by blanks. In them @file is

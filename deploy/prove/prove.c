@@ -205,7 +205,8 @@ static int explain(struct running *r, struct err *err)
 			text.len--;
 	}
 	return err_set(err, E_FAILED, "the container did not report%s%.*s; " DOCTOR,
-		       text.len ? ": " : "", (int)text.len, text.data ? text.data : "");
+		       text.len ? ": " : "", (int)text.len, text.data ? text.data : "",
+		       DOCTOR_COMMAND);
 }
 
 static int read_line(struct running *r, struct deadline deadline, struct buf *line, struct err *err)
@@ -223,7 +224,8 @@ static int read_line(struct running *r, struct deadline deadline, struct buf *li
 		n = ready > 0 ? read(r->out, &c, 1) : -1;
 		if (ready == 0)
 			return err_set(err, E_TIMEOUT,
-				       "the container did not report in time; " DOCTOR);
+				       "the container did not report in time; " DOCTOR,
+				       DOCTOR_COMMAND);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "crypto/sha256.h"
 
 #include <errno.h>
@@ -61,7 +62,7 @@ int store_has(int root, const struct entry *e, struct err *err)
 		return there;
 	if (size != e->size || !str_eq(hex, e->sha256)) {
 		err_set(err, E_STATE, "%s is damaged", object);
-		return err_hint(err, "run kata-deploy repair");
+		return err_hint(err, "run %s", advice("repair"));
 	}
 	return 1;
 }
@@ -74,10 +75,8 @@ int store_digest(int root, const char *path, char hex[65], uint64_t *size, struc
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return 0;
 	if (fd < 0 && errno == ELOOP)
-		return err_set(
-			err, E_STATE,
-			"%s is not a regular file; move it away, then run kata-deploy repair",
-			path);
+		return err_set(err, E_STATE, "%s is not a regular file; move it away, then run %s",
+			       path, advice("repair"));
 	if (fd < 0)
 		return err_sys(err, "open %s", path);
 	return sha256_fd(fd, path, hex, size, err) < 0 ? -1 : 1;

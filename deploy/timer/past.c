@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -26,8 +27,8 @@ void timer_past_release(struct timer_past *past)
 static int damaged(struct err *err)
 {
 	err_set(err, E_INVALID, "state/" TIMER_PAST " is damaged");
-	return err_hint(err,
-			"kata-deploy timer unhold begins a new one, and tries all releases again");
+	return err_hint(err, "%s begins a new one, and tries all releases again",
+			advice("timer unhold"));
 }
 
 /* True for an object with "when" and a text for each of names (NULL at the end). */

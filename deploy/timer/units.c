@@ -12,6 +12,7 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "cli/advice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -428,9 +429,9 @@ int units_enable(const struct units *u, bool *changed, struct err *err)
 	if (other) {
 		err_set(err, E_EXISTS, TIMER " upgrades the installation below %s", other);
 		return err_hint(err,
-				"there is one such timer: kata-deploy timer disable --prefix %s "
-				"ends that, and cron can upgrade the other one",
-				other);
+				"there is one such timer: %s ends that, and cron can upgrade the "
+				"other one",
+				advice_with("timer disable", "--prefix", other));
 	}
 	if (err->code)
 		return -1;

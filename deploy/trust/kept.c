@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/trust/trust-internal.h"
 #include "json/fields.h"
 
@@ -51,8 +52,9 @@ static int hint_restore(struct err *err)
 	if (err->code == E_UNSUPPORTED)
 		return err_hint(err, "use that one, or one that is newer");
 	return err_hint(
-		err, "restore it from a backup; kata-deploy uninstall --forget-trust removes it, "
-		     "and with it the memory of every prefix");
+		err,
+		"restore it from a backup; %s removes it, and with it the memory of every prefix",
+		advice("uninstall --forget-trust"));
 }
 
 /* A user without the right to read the file cannot install either: only queries come here. */

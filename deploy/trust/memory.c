@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/release/stamp.h"
 #include "deploy/trust/trust-internal.h"
 
@@ -105,7 +106,7 @@ int trust_remember(struct trust *t, char *const *files, enum trust_role role, st
 		err_set(err, E_STATE,
 			"a root, version %llu, is in force here: keys beside it have no effect",
 			(unsigned long long)t->past.root.version);
-		return err_hint(err, "use kata-deploy keys rotate");
+		return err_hint(err, "use %s", advice("keys rotate"));
 	}
 	if (trust_keys_of_files(&given, files, role, err) < 0)
 		return -1;
@@ -132,7 +133,7 @@ int trust_forget(struct trust *t, const char *id, struct err *err)
 	}
 	if (n == kept->keys.n) {
 		err_set(err, E_NOT_FOUND, "no remembered key has the id %.40s", id);
-		return err_hint(err, "kata-deploy keys show lists them");
+		return err_hint(err, "%s lists them", advice("keys show"));
 	}
 	kept->keys.n = n;
 	t->learned = true;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/release/stamp.h"
 #include "deploy/trust/trust-internal.h"
 #include "json/fields.h"
@@ -216,7 +217,7 @@ int trust_past_load(struct trust_past *past, int state, struct err *err)
 	/* This program writes nothing above a limit, so it is damaged. */
 	if (err->code == E_LIMIT)
 		err->code = E_INVALID;
-	return err->code == E_INVALID ? err_hint(err, "run kata-deploy recover") : -1;
+	return err->code == E_INVALID ? err_hint(err, "run %s", advice("recover")) : -1;
 }
 
 int trust_check_memory(int state, struct err *err)

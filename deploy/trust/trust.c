@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "crypto/sha256.h"
 #include "deploy/release/release.h"
 #include "deploy/release/stamp.h"
@@ -400,8 +401,10 @@ int trust_signatures(struct trust *t, const char *name, const void *data, size_t
 		return err_wrap(err, "%s", name);
 	if (check_count(&t->root, &v, trust_threshold(t, &t->root, v.role), name, err) < 0)
 		return strv_len(v.unknown) && str_eq(t->source, "remembered")
-			       ? err_hint(err, "trusted are the keys that were remembered; "
-					       "kata-deploy keys show lists them")
+			       ? err_hint(
+					 err,
+					 "trusted are the keys that were remembered; %s lists them",
+					 advice("keys show"))
 			       : -1;
 	note_document(t, name, hex, &v);
 	return 0;

@@ -6,6 +6,7 @@
 
 #include "deploy/cli/install.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "cli/ask.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -67,11 +68,12 @@ static void print_learning(const struct install *in)
 		print_keys(json_get(report, "keys"));
 		return;
 	case TRUST_PASSES:
-		say_note("the keys of --key are trusted in this run only; %s:",
-			 json_count(kept) ? "kata-deploy keys trust adds one to those that this "
-					    "installation remembers"
-					  : "this installation has a root, kata-deploy keys "
-					    "rotate changes it");
+		say_note(json_count(kept)
+				 ? "the keys of --key are trusted in this run only; %s adds "
+				   "one to those that this installation remembers:"
+				 : "the keys of --key are trusted in this run only; this "
+				   "installation has a root, %s changes it:",
+			 advice(json_count(kept) ? "keys trust" : "keys rotate"));
 		print_keys(kept);
 		return;
 	}

@@ -6,6 +6,7 @@
  */
 
 #include "base/str.h"
+#include "cli/advice.h"
 #include "cli/ask.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/progress.h"
@@ -50,7 +51,7 @@ static int find_target(const struct deploy *d, const char **id, struct err *err)
 	if (*id)
 		return 0;
 	err_set(err, E_NOT_FOUND, "there is no generation or version %s", o.to);
-	return err_hint(err, "kata-deploy status lists the generations");
+	return err_hint(err, "%s lists the generations", advice("status"));
 }
 
 static int show_plan(struct deploy *d, const char *to, struct err *err)

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/say.h"
 #include "deploy/release/stamp.h"
@@ -198,7 +199,7 @@ static void print(const struct json *j)
 			  *health = json_get(j, "health");
 
 	if (json_bool(json_get(j, "interrupted")))
-		say("a change was interrupted; run kata-deploy recover");
+		say("a change was interrupted; run %s", advice("recover"));
 	if (!json_bool(json_get(j, "installed"))) {
 		say("nothing is installed below %s", json_text(json_get(j, "prefix")));
 		return;
@@ -209,7 +210,7 @@ static void print(const struct json *j)
 		say("drift: %s: %s", json_text(json_get(json_at(drift, i), "path")),
 		    json_text(json_get(json_at(drift, i), "what")));
 	if (json_count(drift))
-		say("run kata-deploy repair");
+		say("run %s", advice("repair"));
 	print_waived(json_get(j, "release"));
 	if (expired && json_bool(expired))
 		say("the release has expired: upgrade to a newer one");

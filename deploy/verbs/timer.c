@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "base/utc.h"
+#include "cli/advice.h"
 #include "deploy/cli/install.h"
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
@@ -170,8 +171,8 @@ static void say_past(const struct timer_past *past)
 		    json_get_text(h, "why"));
 	}
 	if (past->held && json_count(past->held))
-		say("          a newer release is tried; kata-deploy timer unhold tries these "
-		    "again");
+		say("          a newer release is tried; %s tries these again",
+		    advice("timer unhold"));
 }
 
 static int run_status(int argc, char **argv, struct err *err)
@@ -221,7 +222,7 @@ static int run_unhold(int argc, char **argv, struct err *err)
 	n = timer_past_unhold(&past, argc > 0 ? argv[0] : NULL);
 	if (argc > 0 && !n) {
 		err_set(err, E_NOT_FOUND, "kata %s is not held", argv[0]);
-		return err_hint(err, "kata-deploy timer status lists held releases");
+		return err_hint(err, "%s lists held releases", advice("timer status"));
 	}
 	if ((n || why.code) && timer_past_save(deploy_state(d), &past, err) < 0)
 		return -1;
@@ -270,9 +271,10 @@ static int hold(struct run *r, struct err *err)
 	return err_wrap(
 		err,
 		"kata %s failed on this node; kata %s %s, and kata %s is held until there is a "
-		"newer release (kata-deploy timer unhold tries it again)",
+		"newer release (%s tries it again)",
 		version, version_of_current(r->in.d),
-		deploy_is_interrupted(r->in.d) ? "was current" : "is current again", version);
+		deploy_is_interrupted(r->in.d) ? "was current" : "is current again", version,
+		advice("timer unhold"));
 }
 
 /* Removes old releases, which would otherwise accumulate on a node that upgrades itself. */
@@ -310,18 +312,25 @@ static int decide(struct run *r, struct err *err)
 {
 	const struct json *held = timer_past_held(&r->past, r->in.offer.sha256);
 
-	if (!r->in.offer.channel)
-		log_warn(
-			"there is no channel at the source of the installed release, which never "
-			"leads to a newer one; kata-deploy upgrade --release names another source");
+	if (!r->in.offer.channel) {
+		AUTO(str)
+		char *text = str_fmt("there is no channel at the source of the installed release, "
+				     "which never leads to a newer one; %s names another source",
+				     advice("upgrade --release URL|DIR|FILE"));
+
+		log_warn(text);
+	}
 	if (r->in.needed && !held)
 		return upgrade(r, err);
 	r->result = r->in.needed ? "held" : "current";
-	if (r->in.needed)
-		log_warn("the newest release is held; kata-deploy timer unhold tries it again",
-			 LOG_S("version", r->in.offer.release.version),
+	if (r->in.needed) {
+		AUTO(str)
+		char *text = str_fmt("the newest release is held; %s tries it again",
+				     advice("timer unhold"));
+
+		log_warn(text, LOG_S("version", r->in.offer.release.version),
 			 LOG_S("why", json_get_text(held, "why")));
-	else
+	} else
 		log_info("the newest release is installed",
 			 LOG_S("version", r->in.offer.release.version));
 	return install_learn(&r->in, err);

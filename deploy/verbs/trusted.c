@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/say.h"
@@ -152,7 +153,7 @@ static int open_memory(struct deploy **d, struct trust **t, struct err *err)
 		return -1;
 	if (!deploy_installed(*d)->current) {
 		err_set(err, E_STATE, "nothing is installed below %s", o.place.prefix);
-		return err_hint(err, "kata-deploy install --key FILE.pub remembers the key");
+		return err_hint(err, "%s remembers the key", advice("install --key FILE.pub"));
 	}
 	options = memory_options(&o.place, &kept);
 	options.memory_only = true;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "cli/ask.h"
 #include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
@@ -53,7 +54,7 @@ static int check_unused(struct err *err)
 	else
 		err_set(err, E_STATE, "process %d (%s) uses %s", (int)l.rows.v[0].pid,
 			l.rows.v[0].process, l.rows.v[0].path);
-	return err_hint(err, "stop them first (kata-deploy status lists them), or use --force");
+	return err_hint(err, "stop them first (%s lists them), or use --force", advice("status"));
 }
 
 /* Returns NULL if the memory cannot be read, which must not stop an uninstall. */

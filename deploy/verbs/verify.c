@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/offer.h"
 #include "deploy/cli/progress.h"
@@ -60,7 +61,7 @@ int verb_verify(int argc, char **argv, struct err *err)
 	if (n == 0)
 		return 0;
 	err_set(err, E_STATE, "%d files differ from what was installed", n);
-	return err_hint(err, "run kata-deploy repair");
+	return err_hint(err, "run %s", advice("repair"));
 }
 
 /* Stages the files of the installed release, to replace lost contents. */

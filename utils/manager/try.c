@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "cli/advice.h"
 #include "utils/manager/engine.h"
 
 #include <stdio.h>
@@ -169,9 +170,10 @@ int manager_try(int argc, char **argv, struct err *err)
 		strv_push(&words, argv[i]);
 	if (run_here(words, &status, err) < 0)
 		return -1;
+	advice_option("--prefix", engine.prefix);
 	return status == 0 ? 0
 			   : err_set(err, E_FAILED,
 				     "the container ended with status %d, as its command did; "
-				     "kata-deploy prove checks whether VMs run",
-				     status);
+				     "%s checks whether VMs run",
+				     status, advice("prove"));
 }
