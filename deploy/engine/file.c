@@ -17,10 +17,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_MAX = 64 << 20 };
+#define TEMPORARY ".kata-deploy" /* how the names of temporary files end */
 
 void file_at_release(struct file_at *s)
 {
@@ -178,11 +181,22 @@ int unlink_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 
 /* --- files --- */
 
-/* The name of the temporary file is derived from the file's name, so that undo finds it. */
+/* The name of the temporary file is derived from the file's name, so that undo finds it. Where that
+ * would be too long, its digest takes its place. */
+static char *temporary_name(const char *name)
+{
+	char hex[65];
+
+	if (strlen("." TEMPORARY) + strlen(name) <= NAME_MAX)
+		return str_fmt(".%s" TEMPORARY, name);
+	sha256_hex(name, strlen(name), hex);
+	return str_fmt(".%s" TEMPORARY, hex);
+}
+
 static int write_file(const struct file_at *s, const struct buf *bytes, const struct file_new *as,
 		      struct err *err)
 {
-	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", s->name);
+	AUTO(str) char *tmp = temporary_name(s->name);
 	struct file_new how = *as;
 
 	how.tmp = tmp;
@@ -280,7 +294,7 @@ static int read_kept(const struct deploy *d, const struct plan_action *a, struct
 int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 {
 	AUTO(buf) struct buf bytes = BUF_INIT(FILE_MAX);
-	AUTO(str) char *tmp = str_fmt(".%s.kata-deploy", path_basename(a->path));
+	AUTO(str) char *tmp = temporary_name(path_basename(a->path));
 	AUTO(file_at) struct file_at s = FILE_AT_INIT;
 	struct file_info now;
 	int found = file_at_open(d, a->path, &s, err), there;

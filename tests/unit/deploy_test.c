@@ -884,6 +884,28 @@ START_TEST(a_linked_file_is_edited_where_it_is)
 }
 END_TEST
 
+/* Nothing can be put before or behind its name. */
+START_TEST(a_file_with_a_long_name_is_edited)
+{
+	AUTO(str) char *name = str_fmt("manager/%0255d", 7), *config = at(name);
+	struct deploy_file ours = { config, "changed", 7, 0, false };
+	struct deploy_step step = { .ops = &restart, .name = "restart" };
+	struct deploy_change fails = { .files = &ours, .nfiles = 1, .steps = &step, .nsteps = 1 };
+	struct deploy_change on = { .files = &ours, .nfiles = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	make_dir("manager");
+	write_text("manager/config", "before");
+	AUTO(str) char *short_name = at("manager/config");
+	ck_assert_int_eq(rename(short_name, config), 0);
+	OK(open_as(DEPLOY_CHANGE, kinds, &d, &err));
+	FAILS(lay_down(d, "1", &fails, &err), E_FAILED);
+	ck_assert(has_text(name, "before"));
+	OK(lay_down(d, "2", &on, &err));
+	ck_assert(has_text(name, "changed"));
+}
+END_TEST
+
 /* etc/configuration.toml or all of etc/ is a link. */
 START_TEST(a_linked_configuration_stays_linked)
 {
@@ -1588,6 +1610,7 @@ int main(void)
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
 	tcase_add_loop_test(tc, a_signal_undoes_a_change_that_waits, 0, 3);
 	tcase_add_loop_test(tc, a_linked_file_is_edited_where_it_is, 0, 3);
+	tcase_add_test(tc, a_file_with_a_long_name_is_edited);
 	tcase_add_loop_test(tc, a_linked_configuration_stays_linked, 0, 2);
 	tcase_add_loop_test(tc, a_link_to_nothing_is_named, 0, 3);
 	tcase_add_test(tc, a_broken_link_stops_no_uninstall);
