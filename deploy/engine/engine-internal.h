@@ -58,6 +58,9 @@ MUST_CHECK int prefix_look(const struct deploy *d, const char *path, struct err 
 /* Returns 1 if one of the paths (NULL at the end) exists, 0 if none does. */
 MUST_CHECK int prefix_look_any(const struct deploy *d, const char *const *paths, struct err *err);
 
+/* Returns 1 if a directory has no other name than this one, else 0. */
+MUST_CHECK int dir_has_only(int fd, const char *path, const char *name, struct err *err);
+
 /* Directories above the prefix that prefix_make() made. They are actions of the plan like other
  * directories outside, but the prefix is still below them when such an action is applied or undone:
  * only the mark is set or taken away, and prefix_settle() removes them. */

@@ -299,8 +299,7 @@ int parent_keep(const char *path, struct err *err)
 	return ours > 0 && is_marked(&st) ? set_mode(fd, path, MODE_SETTLED, err) : ours;
 }
 
-/* Returns 1 if name is the only one in a directory, else 0. */
-static int is_alone(int fd, const char *path, const char *name, struct err *err)
+int dir_has_only(int fd, const char *path, const char *name, struct err *err)
 {
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
@@ -325,8 +324,8 @@ static bool goes(const struct deploy *d, int fd, const char *name, const char *p
 	       (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_marked(&st));
 }
 
-/* A directory with files of others, or whose mode somebody has changed, gets no mark, which would
- * close it to its users, and whose removal could not restore the mode. */
+/* A directory with files of others gets no mark: that would close it to its users, and the mode would
+ * be lost. */
 int parent_leave(const struct deploy *d, const char *path, struct err *err)
 {
 	const char *below = d->prefix + strlen(path) + 1;
@@ -335,10 +334,8 @@ int parent_leave(const struct deploy *d, const char *path, struct err *err)
 	struct stat st;
 	int ours = open_parent(path, &fd, &st, err);
 
-	if (ours > 0 && ((st.st_mode & 07777) != MODE_SETTLED || !goes(d, fd, name, path)))
-		return 0;
 	if (ours > 0)
-		ours = is_alone(fd, path, name, err);
+		ours = goes(d, fd, name, path) ? dir_has_only(fd, path, name, err) : 0;
 	return ours > 0 ? set_mode(fd, path, MODE_EMPTY, err) : ours;
 }
 

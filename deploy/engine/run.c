@@ -97,15 +97,6 @@ static bool drops_prefix(const struct plan *p)
 	return p->actions.n && p->actions.v[p->actions.n - 1].kind == PLAN_DROP_HOME;
 }
 
-/* Returns 1 if only state/ is left below the prefix, else 0. */
-static int only_state_left(const struct deploy *d, struct err *err)
-{
-	static const char *const others[] = { "store", "generations", "etc", NULL };
-	int there = prefix_look_any(d, others, err);
-
-	return there < 0 ? -1 : !there;
-}
-
 /* Writes "back" before a step that runs before the files is undone. That undo may end this process;
  * the process that repeats it must know that the old files are back, and since when. */
 static int say_back(const struct deploy *d, const struct plan *p, const struct plan_action *a,
@@ -148,7 +139,8 @@ int run_undo(struct deploy *d, const struct plan *p, struct err *err)
 /* Marks what an uninstall leaves empty. */
 static int leave_prefix(const struct deploy *d, const struct plan *p, struct err *err)
 {
-	int prefix = p->made_prefix ? only_state_left(d, err) : 0;
+	/* With the files of others it keeps its mode too. */
+	int prefix = p->made_prefix ? dir_has_only(d->root, d->prefix, "state", err) : 0;
 
 	if (prefix < 0 || prefix_mark(d, prefix, true, MODE_EMPTY, err) < 0)
 		return -1;

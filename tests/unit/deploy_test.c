@@ -457,6 +457,17 @@ START_TEST(directories_above_the_prefix_go_with_it)
 }
 END_TEST
 
+START_TEST(a_prefix_with_files_of_others_keeps_its_mode)
+{
+	install("1");
+	write_text("kata/theirs", "theirs");
+	ck_assert_int_eq(chmod(prefix, 02750), 0);
+	uninstall();
+	ck_assert(has_text("kata/theirs", "theirs") && !there("kata/state"));
+	ck_assert_int_eq(mode_of("kata"), 02750);
+}
+END_TEST
+
 START_TEST(directories_above_a_prefix_that_stays_stay)
 {
 	move_prefix("srv/a/kata");
@@ -1596,6 +1607,7 @@ int main(void)
 	tcase_add_test(tc, edited_configuration_survives_every_verb);
 	tcase_add_loop_test(tc, the_prefix_goes_if_it_was_ours, 0, 2);
 	tcase_add_loop_test(tc, directories_above_the_prefix_go_with_it, 0, 4);
+	tcase_add_test(tc, a_prefix_with_files_of_others_keeps_its_mode);
 	tcase_add_test(tc, directories_above_a_prefix_that_stays_stay);
 	tcase_add_test(tc, a_plan_shows_the_directories_above_the_prefix);
 	tcase_add_test(tc, directories_above_the_prefix_are_those_of_the_root);
