@@ -77,6 +77,14 @@ static bool is_known(const struct use_list *l, pid_t pid, const char *generation
 	return false;
 }
 
+/* True if an error says that the object is not there, or not for this user, who can then only make
+ * plans. After any other one, such as EMFILE, it is not known what is in use. */
+static bool is_absence(int sys)
+{
+	return sys == ENOENT || sys == ESRCH || sys == ENOTDIR ||
+	       ((sys == EACCES || sys == EPERM) && geteuid() != 0);
+}
+
 /* --- processes --- */
 
 /* Takes the sandbox's id and namespace from the command line of a shim. */
@@ -132,14 +140,21 @@ static bool is_installer(const struct search *s, const char *exe)
 }
 
 /* Lines of maps: "START-END PERMISSIONS OFFSET DEVICE INODE PATH". */
-static void look_at_maps(const struct search *s, int proc, pid_t pid)
+static int look_at_maps(const struct search *s, int proc, pid_t pid, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(MAPS_MAX);
-	struct err ignored = ERR_INIT;
+	struct err why = ERR_INIT;
 	char *line, *rest;
 
-	if (file_read(proc, "maps", MAPS_MAX, &text, &ignored) < 0 || !text.data)
-		return;
+	if (file_read(proc, "maps", MAPS_MAX, &text, &why) < 0) {
+		/* It may deny them to root too: its executable is known. */
+		if (is_absence(why.sys) || why.code == E_PERMISSION || why.code == E_LIMIT)
+			return 0;
+		*err = why;
+		return -1;
+	}
+	if (!text.data)
+		return 0;
 	for (line = text.data; line; line = rest) {
 		const char *may = strchr(line, ' '), *path = strchr(line, '/');
 
@@ -149,9 +164,10 @@ static void look_at_maps(const struct search *s, int proc, pid_t pid)
 		if (path && (!rest || path < rest) && may && memchr(may, 'x', strnlen(may, 5)))
 			note_process(s, proc, pid, path);
 	}
+	return 0;
 }
 
-static void look_at_process(const struct search *s, int root, const char *name)
+static int look_at_process(const struct search *s, int root, const char *name, struct err *err)
 {
 	struct err ignored = ERR_INIT;
 	char exe[PATH_MAX];
@@ -159,18 +175,20 @@ static void look_at_process(const struct search *s, int root, const char *name)
 	ssize_t n;
 
 	if (str_u64(name, 10, 1, INT_MAX, "pid", &pid, &ignored) < 0)
-		return;
+		return 0;
 	AUTO(fd) int proc = openat(root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0)
-		return;
+		return is_absence(errno) || errno == EACCES || errno == EPERM
+			       ? 0
+			       : err_sys(err, "open /proc/%s", name);
 	n = readlinkat(proc, "exe", exe, sizeof(exe) - 1);
-	if (n <= 0)
-		return;
+	if (n <= 0) /* a thread of the kernel, or one that it may not see */
+		return 0;
 	exe[n] = '\0';
 	if ((pid_t)pid == process_self() || is_installer(s, exe))
-		return;
+		return 0;
 	note_process(s, proc, (pid_t)pid, exe);
-	look_at_maps(s, proc, (pid_t)pid);
+	return look_at_maps(s, proc, (pid_t)pid, err);
 }
 
 static int look_at_processes(const struct search *s, struct err *err)
@@ -179,9 +197,11 @@ static int look_at_processes(const struct search *s, struct err *err)
 
 	if (!dir)
 		return err_sys(err, "list /proc");
-	for (struct dirent *e; (e = readdir(dir));)
-		look_at_process(s, dirfd(dir), e->d_name);
-	return 0;
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
+		if (look_at_process(s, dirfd(dir), e->d_name, err) < 0)
+			return -1;
+	}
+	return errno ? err_sys(err, "list /proc") : 0;
 }
 
 /* --- bundles --- */
@@ -196,44 +216,54 @@ static bool has_process(const struct use_list *l, const char *space, const char 
 }
 
 /* A bundle whose shim has ended still needs the program that its shim-binary-path names. */
-static void look_at_bundle(const struct search *s, int space_dir, const char *space, const char *id)
+static int look_at_bundle(const struct search *s, int space_dir, const char *space, const char *id,
+			  struct err *err)
 {
 	AUTO(str) char *name = str_fmt("%s/shim-binary-path", id);
-	struct err ignored = ERR_INIT;
-	AUTO(str) char *shim = file_read_line(space_dir, name, &ignored);
+	struct err why = ERR_INIT;
+	AUTO(str) char *shim = file_read_line(space_dir, name, &why);
 	AUTO(str) char *real = shim && strlen(shim) < SHIM_PATH_MAX ? realpath(shim, NULL) : NULL;
 	struct use u = { 0 };
 
+	if (!shim && why.sys && !is_absence(why.sys)) {
+		*err = why;
+		return -1;
+	}
 	if (!shim || has_process(s->out, space, id) ||
 	    !belongs(s, real ? real : shim, &u.generation))
-		return;
+		return 0;
 	u.sandbox = xstrdup(id);
 	u.space = xstrdup(space);
 	u.path = xstrdup(shim);
 	vec_push(&s->out->rows, u);
+	return 0;
 }
 
-static void look_at_space(const struct search *s, int tasks, const char *space)
+static int look_at_space(const struct search *s, int tasks, const char *space, struct err *err)
 {
 	int copy = openat(tasks, space, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	AUTO(dir) DIR *dir = copy < 0 ? NULL : fdopendir(copy);
 
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		if (*e->d_name != '.')
-			look_at_bundle(s, dirfd(dir), space, e->d_name);
+	if (!dir)
+		return is_absence(errno) || errno == ELOOP ? 0 : err_sys(err, "list %s", space);
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
+		if (*e->d_name != '.' && look_at_bundle(s, dirfd(dir), space, e->d_name, err) < 0)
+			return -1;
 	}
+	return errno ? err_sys(err, "list %s", space) : 0;
 }
 
-static void look_at_bundles(const struct search *s)
+static int look_at_tasks(const struct search *s, const char *tasks, struct err *err)
 {
-	for (size_t i = 0; i < ARRAY_LEN(task_dirs); i++) {
-		AUTO(dir) DIR *dir = opendir(task_dirs[i]);
+	AUTO(dir) DIR *dir = opendir(tasks);
 
-		for (struct dirent *e; dir && (e = readdir(dir));) {
-			if (*e->d_name != '.')
-				look_at_space(s, dirfd(dir), e->d_name);
-		}
+	if (!dir)
+		return is_absence(errno) ? 0 : err_sys(err, "list %s", tasks);
+	for (struct dirent *e; (errno = 0, e = readdir(dir));) {
+		if (*e->d_name != '.' && look_at_space(s, dirfd(dir), e->d_name, err) < 0)
+			return err_wrap(err, "%s", tasks);
 	}
+	return errno ? err_sys(err, "list %s", tasks) : 0;
 }
 
 int use_find(const char *prefix, struct use_list *out, struct err *err)
@@ -247,7 +277,10 @@ int use_find(const char *prefix, struct use_list *out, struct err *err)
 		return err_sys(err, "resolve %s", prefix);
 	if (look_at_processes(&s, err) < 0)
 		return -1;
-	look_at_bundles(&s);
+	for (size_t i = 0; i < ARRAY_LEN(task_dirs); i++) {
+		if (look_at_tasks(&s, task_dirs[i], err) < 0)
+			return -1;
+	}
 	return 0;
 }
 

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -68,6 +69,26 @@ static void find(struct use_list *l)
 {
 	ck_assert_msg(use_find(prefix, l, &err) == 0, "%s", err.msg);
 }
+
+/* Otherwise gc would remove what is in use. */
+START_TEST(a_search_that_is_not_complete_fails)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *program = add_program("vmm");
+	AUTO(fd) int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct rlimit most;
+	struct rlimit few;
+
+	start(ARGV(program, "60"), NULL, NULL, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &most), 0);
+	few = (struct rlimit){ (rlim_t)next + 1 + (rlim_t)_i, most.rlim_max };
+	fd_close(&next);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	int rc = use_find(prefix, &l, &err);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &most), 0);
+	ck_assert_msg(rc < 0 && err.sys == EMFILE, "%d: %s", rc, err.msg);
+}
+END_TEST
 
 START_TEST(nobody_uses_what_is_not_there)
 {
@@ -252,6 +273,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_loop_test(t, a_search_that_is_not_complete_fails, 0, 2);
 	tcase_add_test(t, nobody_uses_what_is_not_there);
 	tcase_add_test(t, a_shim_uses_what_it_executes);
 	tcase_add_test(t, a_removed_program_is_still_used);
