@@ -53,25 +53,25 @@ echo "  ok    one kata-deploy node for each prefix, however it is spelled"
 exec 9<>"$lab/run/lock/kata-deploy-node-opt-other.lock"
 flock 9
 chown 65534 "$lab/run/lock/kata-deploy-node-opt-other.lock"
-begins 9 /opt/other "$began"
+begins 12 /opt/other "$began"
 echo "  ok    another user does not keep kata-deploy node waiting"
 
 # Another installation on the node changes something.
 exec 8<>"$lab/others"
 flock 8
 echo "4711 /opt/kata-b" >&8
-: >"$lab/says.10"
-"$deploy" node --alone --verbose --prefix "$lab/opt" --lock "$lab/others" --state "$lab/state.10" --port 0 \
-	2>"$lab/says.10" 8>&- 9>&- &
+: >"$lab/says.13"
+"$deploy" node --alone --verbose --prefix "$lab/opt" --lock "$lab/others" --state "$lab/state.13" --port 0 \
+	2>"$lab/says.13" 8>&- 9>&- &
 pid=$!
 pids+=("$pid")
 for _ in $(seq 200); do
-	! grep -q 'holder="process 4711, which works on /opt/kata-b,"' "$lab/says.10" || break
+	! grep -q 'holder="process 4711, which works on /opt/kata-b,"' "$lab/says.13" || break
 	sleep 0.05
 done
-grep -q 'msg=begins.*verb=plan' "$lab/says.10" || fail "it does not plan"
-grep -q 'holder="process 4711' "$lab/says.10" || fail "the plan does not say for whom it waits"
+grep -q 'msg=begins.*verb=plan' "$lab/says.13" || fail "it does not plan"
+grep -q 'holder="process 4711' "$lab/says.13" || fail "the plan does not say for whom it waits"
 kill -TERM "$pid"
 timeout 20 tail --pid="$pid" -f /dev/null || fail "it does not end while a plan waits"
-! grep -q '"failures":[1-9]' "$lab/state.10/node.json" 2>/dev/null || fail "the end counts as a failure"
+! grep -q '"failures":[1-9]' "$lab/state.13/node.json" 2>/dev/null || fail "the end counts as a failure"
 echo "  ok    a plan waits for another installation, and ends with the program"
