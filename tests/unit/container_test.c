@@ -712,6 +712,23 @@ static void write_caller(const char *name, unsigned char number_low, unsigned ch
 	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, path, file, sizeof(file), 0755, &err), 0);
 }
 
+/* Kernels can be built or booted without the system calls of i386; then such a call is SIGSEGV. */
+static bool has_i386_calls(void)
+{
+	enum { GETPID = 20 };
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		long result = GETPID;
+
+		__asm__ volatile("int $0x80" : "+a"(result) : : "memory", "r8", "r9", "r10", "r11");
+		_exit(result == (long)getpid() ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 /* A profile of version 4.16 or so that lists what is allowed. io_pgetevents, 333, is the last. */
 #define OLD_PROFILE(more, archs)                                                              \
 	"\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\"" more ",\"architectures\":[" archs \
@@ -739,12 +756,19 @@ START_TEST(system_calls_beyond_the_profile_do_not_exist)
 		  ENOSYS },
 	};
 
+	bool i386;
+
 	if (UNDER_VALGRIND) /* which has no seccomp */
 		return;
+	i386 = has_i386_calls();
+	if (!i386)
+		printf("skipped: system calls of i386: the kernel does not have them\n");
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		struct running r;
 		int result;
 
+		if (calls[i].i386 && !i386)
+			continue;
 		write_caller("bin/call", (unsigned char)calls[i].number,
 			     (unsigned char)(calls[i].number >> 8), calls[i].i386);
 		/* With no_new_privs the filter is loaded last, and the setup needs no other call. */
