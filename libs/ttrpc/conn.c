@@ -351,12 +351,16 @@ static void send_taken_locked(struct conn *c, struct ttrpc_frame *f,
 	push_locked(c, false);
 }
 
-/* Reads until fd has no more data now: a terminal returns at most a page per read. */
+/* Reads until fd has no more data now: a terminal returns at most a page per read. A socket is read
+ * once: the kernel reports a reset to one call only, so one that fails behind data would make the
+ * next one see an end. */
 static ssize_t read_available(int fd, uint8_t *to, size_t max)
 {
+	ssize_t n = recv(fd, to, max, 0);
 	size_t done = 0;
-	ssize_t n;
 
+	if (n >= 0 || errno != ENOTSOCK)
+		return n;
 	do {
 		n = read(fd, to + done, max - done);
 		done += n > 0 ? (size_t)n : 0;

@@ -99,6 +99,8 @@ static void on_read(struct ttrpc_call *call, const void *request, void *arg)
 		return;
 	if (n < 0 && errno == EAGAIN)
 		err_set(&err, E_STATE, "there is nothing yet");
+	else if (n < 0 && errno == ECONNRESET)
+		err_set(&err, E_GONE, "the connection was reset");
 	else
 		err_set(&err, E_FAILED, "there is no more");
 	ttrpc_fail(call, &err);
@@ -450,6 +452,29 @@ START_TEST(a_pipe_has_other_readers)
 }
 END_TEST
 
+/* The kernel reports a reset once. Seen as an end, it would make what came before look complete. */
+START_TEST(a_reset_after_data_is_no_end)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, source),
+			 0);
+	ck_assert(write(source[0], "unread", 6) == 6 && write(source[1], "xyz", 3) == 3);
+	fd_close(&source[1]); /* a reset, since it has not read everything */
+	start('b');
+	ttrpc_read_async(client, "grpc.Health", "Read", &request, &reader, NULL);
+	ck_assert_int_eq(wait_done(), E_OK);
+	ck_assert(n_got == 3 && memcmp(got, "xyz", 3) == 0);
+	free(got);
+	ttrpc_read_async(client, "grpc.Health", "Read", &request, &reader, NULL);
+	ck_assert_int_eq(wait_done(), E_GONE);
+	ck_assert(call("Version", 60000, NULL, &err) == 0);
+	finish();
+	fd_close(&source[0]);
+}
+END_TEST
+
 /* Bodies of answers to the call on stream 1; some of them have bytes. */
 static const struct {
 	const char *body;
@@ -673,6 +698,7 @@ int main(void)
 	tcase_add_test(tc, calls_that_wait_leave_room_for_others);
 	tcase_add_test(tc, blocked_streams_leave_room_for_others);
 	tcase_add_test(tc, a_pipe_has_other_readers);
+	tcase_add_test(tc, a_reset_after_data_is_no_end);
 	tcase_add_loop_test(tc, much_data_arrives_as_it_was, 0, (int)ARRAY_LEN(muches));
 	tcase_add_loop_test(tc, bytes_are_found_in_every_form, 0, (int)ARRAY_LEN(answers));
 	tcase_add_test(tc, the_server_speaks_the_wire_format);
