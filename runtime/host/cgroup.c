@@ -442,7 +442,7 @@ static int set_list(struct host_cgroup *h, const char *file, const char *list, s
 	cgroup_settings_add(&s, "cpuset", file, "%s", all ? all : list);
 	if (cgroup_write(h->sandbox, &s, err) == 0)
 		return 0;
-	err_wrap(err, "%s = '%.200s' of the sandbox's control group %s", file, list,
+	err_wrap(err, "%s = '%.200s' of the sandbox's control group %s", file, all ? all : list,
 		 h->sandbox->path);
 	return err_hint(err, "it must be among those of the group above, and of this machine");
 }
