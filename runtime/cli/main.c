@@ -89,9 +89,9 @@ static const char *transport(const struct runtime_config *c)
 
 static const char *accelerator(const struct runtime_config *c)
 {
-	const char *settled = vmm_settled(VMM_ACCELERATOR, c->accelerator);
+	const char *known = *c->accelerator ? c->accelerator : vmm_known(VMM_ACCELERATOR);
 
-	return settled ? settled : vmm_guess_accelerator();
+	return known ? known : vmm_guess_accelerator();
 }
 
 /* The path, and whether the file is the release's or the node's; heap. */

@@ -9,7 +9,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 static const struct {
 	const char *file, *answers[2];
@@ -30,15 +33,29 @@ const char *vmm_known(enum vmm_question question)
 	return NULL;
 }
 
+static bool is_old(const char *file)
+{
+	time_t now = time(NULL);
+	struct stat st;
+
+	return stat(file, &st) < 0 || st.st_mtime > now || now - st.st_mtime >= VMM_DOUBT_S;
+}
+
 const char *vmm_settled(enum vmm_question question, const char *configured)
 {
-	return str_empty(configured) ? vmm_known(question) : configured;
+	const char *known = vmm_known(question);
+
+	if (!str_empty(configured))
+		return configured;
+	return str_eq(known, "tcg") && is_old(questions[question].file) ? NULL : known;
 }
 
 void vmm_remember(enum vmm_question question, const char *answer)
 {
 	struct err ignored = ERR_INIT; /* the next sandbox tries again */
 
+	if (str_eq(answer, "tcg") && str_eq(vmm_known(question), "kvm"))
+		return;
 	(void)!file_note(questions[question].file, answer, strlen(answer), 0644, &ignored);
 }
 

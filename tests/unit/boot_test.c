@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How long a VM that boots is waited for. */
+/* How long a VM that boots is waited for, and what is learned of the host by it. */
 
+#include "tests/unit/expect.h"
 #include "tests/unit/suite.h"
 
+#include "base/file.h"
+#include "base/str.h"
 #include "sandbox/vm-internal.h"
+#include "vmm/probe.h"
 
 #include <check.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
 
 static const struct {
 	int64_t dial_timeout_s;
@@ -28,13 +39,53 @@ START_TEST(the_agent_has_the_time_that_it_needs)
 }
 END_TEST
 
+/* A note of that age; what is settled by it, and what is noted after a VM that ran without KVM. */
+static const struct {
+	const char *noted;
+	int age_s;
+	const char *settled, *then;
+} notes[] = {
+	{ NULL, 0, NULL, "tcg" },        { "kvm", 0, "kvm", "kvm" },
+	{ "kvm", 100000, "kvm", "kvm" }, { "tcg", 0, "tcg", "tcg" },
+	{ "tcg", 540, "tcg", "tcg" },    { "tcg", 660, NULL, "tcg" },
+	{ "tcg", -3600, NULL, "tcg" }, /* the host's clock was set back */
+	{ "nonsense", 0, NULL, "tcg" },
+};
+
+START_TEST(a_slow_guest_does_not_end_kvm_for_good)
+{
+	static const char file[] = "/run/vc/accelerator";
+	struct err err = ERR_INIT;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("run", "/run", "tmpfs", 0, NULL) < 0) {
+		(void)puts("skipped: needs root to mount");
+		return;
+	}
+	ck_assert_int_eq(mkdir("/run/vc", 0755), 0);
+	if (notes[_i].noted) {
+		const time_t then = time(NULL) - notes[_i].age_s;
+		const struct timespec times[] = { { .tv_sec = then }, { .tv_sec = then } };
+
+		OK(file_note(file, notes[_i].noted, strlen(notes[_i].noted), 0644, &err));
+		ck_assert_int_eq(utimensat(AT_FDCWD, file, times, 0), 0);
+	}
+	ck_assert_pstr_eq(vmm_settled(VMM_ACCELERATOR, ""), notes[_i].settled);
+	ck_assert_str_eq(vmm_settled(VMM_ACCELERATOR, "kvm"), "kvm");
+	vmm_remember(VMM_ACCELERATOR, "tcg");
+	ck_assert_str_eq(vmm_known(VMM_ACCELERATOR), notes[_i].then);
+	if (!str_eq(notes[_i].noted, "kvm"))
+		ck_assert_str_eq(vmm_settled(VMM_ACCELERATOR, NULL), "tcg");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("boot");
 	TCase *tc = tcase_create("boot");
 
-	tcase_add_loop_test(tc, the_agent_has_the_time_that_it_needs, 0,
-			    (int)(sizeof(waits) / sizeof(*waits)));
+	tcase_add_loop_test(tc, the_agent_has_the_time_that_it_needs, 0, ARRAY_LEN(waits));
+	tcase_add_loop_test(tc, a_slow_guest_does_not_end_kvm_for_good, 0, ARRAY_LEN(notes));
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
