@@ -105,6 +105,8 @@ static int run_in(struct sandbox *sandbox, struct err *err)
 	if (logs_start(sandbox->loop, settings, err) < 0 ||
 	    (settings->debug_console && console_start(sandbox->loop, settings, err) < 0))
 		return -1;
+	if (getpid() == 1) /* else the machine may not be ours alone */
+		scale_raise_tcp();
 	scale_init();
 	return serve(sandbox, err);
 }

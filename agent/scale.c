@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 enum { NUMBERS = 3 };
+#define TCP_MEM "/proc/sys/net/ipv4/tcp_mem"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
 static uint64_t pages; /* of memory, to which the limits belong; 0: not initialized */
@@ -28,7 +29,7 @@ static struct limit {
 	uint64_t v[NUMBERS];
 } limits[] = {
 	{ .file = "/proc/sys/kernel/threads-max" },
-	{ .file = "/proc/sys/net/ipv4/tcp_mem" },
+	{ .file = TCP_MEM },
 	{ .file = "/proc/sys/net/ipv4/udp_mem" },
 	{ .file = "/proc/sys/net/ipv4/tcp_rmem", .first = 2, .most = 6 << 20 },
 	{ .file = "/proc/sys/net/ipv4/tcp_wmem", .first = 2, .most = 4 << 20 },
@@ -78,9 +79,17 @@ static uint64_t scaled(const struct limit *l, uint64_t number, double factor)
 	return more;
 }
 
-static int scale(struct limit *l, double factor, struct err *err)
+static int write_numbers(const struct limit *l, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(256);
+
+	for (size_t i = 0; i < l->n; i++)
+		buf_fmt(&text, "%s%llu", i ? " " : "", (unsigned long long)l->v[i]);
+	return file_write(AT_FDCWD, l->file, buf_cstr(&text), err);
+}
+
+static int scale(struct limit *l, double factor, struct err *err)
+{
 	struct limit now = *l;
 
 	if (read_numbers(&now, err) < 0)
@@ -89,12 +98,30 @@ static int scale(struct limit *l, double factor, struct err *err)
 		l->n = 0;
 		return 0;
 	}
-	for (size_t i = 0; i < l->n; i++) {
-		if (i >= l->first)
-			l->v[i] = scaled(l, l->v[i], factor);
-		buf_fmt(&text, "%s%llu", i ? " " : "", (unsigned long long)l->v[i]);
-	}
-	return file_write(AT_FDCWD, l->file, buf_cstr(&text), err);
+	for (size_t i = l->first; i < l->n; i++)
+		l->v[i] = scaled(l, l->v[i], factor);
+	return write_numbers(l, err);
+}
+
+static int raise_tcp(struct err *err)
+{
+	struct limit tcp = { .file = TCP_MEM };
+	uint64_t most = pages_now() / 4;
+
+	if (read_numbers(&tcp, err) < 0)
+		return -1;
+	if (tcp.n != NUMBERS || tcp.v[NUMBERS - 1] >= most)
+		return 0;
+	tcp.v[NUMBERS - 1] = most;
+	return write_numbers(&tcp, err);
+}
+
+void scale_raise_tcp(void)
+{
+	struct err err = ERR_INIT;
+
+	if (raise_tcp(&err) < 0)
+		log_err(LOG_WARN, &err, "TCP keeps the kernel's limit of memory");
 }
 
 void scale_init(void)

@@ -337,6 +337,12 @@ START_TEST(containers_have_limits_as_on_a_node)
 			   "1048576\n1048576\nunlimited\nunlimited\n65536\n9223372036854775807\n"
 			   "4194304\n"),
 		0);
+	ck_assert_int_eq(lab_output("t",
+				    "set -- $(cat /proc/sys/net/ipv4/tcp_mem); "
+				    "mem=$(awk '/MemTotal/ { print $2 }' /proc/meminfo); "
+				    "echo $(($3 * 4 * 5 >= mem))",
+				    "1\n"),
+			 0);
 	vm_end();
 }
 END_TEST
