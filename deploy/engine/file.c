@@ -322,15 +322,23 @@ int file_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 	return write_file(&s, &bytes, &how, err);
 }
 
+/* Its owner and mode, and its name. */
+static int sync_dir(const struct file_at *s, const char *path, struct err *err)
+{
+	AUTO(fd) int fd = openat(s->dir, s->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 || fsync(s->dir) < 0 ? err_sys(err, "sync %s", path) : 0;
+}
+
 static int make_dir(const struct file_at *s, const char *path, mode_t mode, struct err *err)
 {
 	/* chmod, since the umask applies to mkdir. After a crash in between, undo removes the
 	 * directory. */
 	if (mkdirat(s->dir, s->name, 0700) < 0)
 		return errno == EEXIST ? 0 : path_sys(err, s->dir, s->name, "make %s", path);
-	if (fchmodat(s->dir, s->name, mode, 0) < 0 || fsync(s->dir) < 0)
+	if (fchmodat(s->dir, s->name, mode, 0) < 0)
 		return err_sys(err, "make %s", path);
-	return 0;
+	return sync_dir(s, path, err);
 }
 
 /* Removes an empty directory; one that has files of others stays. */
@@ -380,9 +388,7 @@ static int restore_dir(const struct file_at *s, const struct plan_action *a, str
 	if (fchmodat(s->dir, s->name, a->dir.mode, 0) < 0)
 		return path_sys(err, s->dir, s->name, "make %s", a->path);
 	/* PLAN_SYNC covers the file system of the prefix only. */
-	return *a->path == '/' && fsync(s->dir) < 0
-		       ? err_sys(err, "sync the directory of %s", a->path)
-		       : 0;
+	return *a->path == '/' ? sync_dir(s, a->path, err) : 0;
 }
 
 int dir_undo(const struct deploy *d, struct plan_action *a, struct err *err)
