@@ -253,6 +253,19 @@ static bool look_again(struct machine *m, enum node_job job, const char *code, u
 	return true;
 }
 
+/* Recovers instead of reporting a look that failed because of the state below the prefix, which may
+ * be lost or damaged; once only until the node rests. */
+static bool recover_first(struct machine *m, enum node_job job, const char *code)
+{
+	bool damaged = str_eq(code, "invalid") || str_eq(code, "state");
+
+	if ((job != JOB_STATUS && job != JOB_HASH) || !damaged || m->o.no_repair || m->recovered)
+		return false;
+	m->recovered = true;
+	m->step = STEP_RECOVER;
+	return true;
+}
+
 /* After fewer failures in a row of a look, an installed node stays ready. */
 enum { EXCUSED = 3 };
 
@@ -261,7 +274,7 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 {
 	uint64_t s;
 
-	if (look_again(m, job, code, now))
+	if (look_again(m, job, code, now) || recover_first(m, job, code))
 		return;
 	m->failed++;
 	m->kept.failures++;
@@ -288,6 +301,7 @@ static void rest(struct machine *m, uint64_t now, uint64_t wall)
 	m->step = STEP_REST;
 	m->quick_at = now + m->o.quick_ms;
 	m->repairs = m->odd = 0;
+	m->recovered = false;
 	m->rested = wall;
 	m->kept.failures = m->kept.retry = 0;
 	m->kept.code[0] = m->kept.message[0] = '\0';

@@ -22,7 +22,8 @@
  * One job runs at a time. After a failure the machine begins again with the look, after a pause
  * that doubles from RETRY_MIN_S to RETRY_MAX_S; its turn ends with the failure. A problem that a
  * look or a plan finds may be temporary, such as a container manager that somebody restarts: it
- * counts as a failure only if it is found LOOKS_MAX times, LOOK_S apart.
+ * counts as a failure only if it is found LOOKS_MAX times, LOOK_S apart. If a look fails because of
+ * the state below the prefix, the machine recovers and looks again, unless it may repair nothing.
  *
  * A restart of the program does not shorten a pause, unless it comes with another release or other
  * options, which may be there because of the failure: then the failures are forgotten.
@@ -134,6 +135,7 @@ struct machine {
 	bool installed;        /* at the last look */
 	uint64_t quick_at, full_at, retry_at;
 	unsigned repairs;           /* since the node last rested */
+	bool recovered;             /* since then, because a look failed */
 	unsigned odd;               /* looks in a row that found a problem */
 	char problem[MESSAGE_TEXT]; /* of the container manager, at the last look */
 	/* For the metrics; checks: by JOB_STATUS, by JOB_HASH. */

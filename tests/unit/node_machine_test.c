@@ -47,13 +47,18 @@ static void ends_with(struct outcome o)
 	machine_done(&m, &o, now, wall);
 }
 
-static void fails(enum node_job job, const char *message)
+static void fails_with(enum node_job job, const char *code, const char *message)
 {
 	struct outcome o = { .job = job };
 
-	message_text(o.code, sizeof(o.code), "failed");
+	message_text(o.code, sizeof(o.code), code);
 	message_text(o.message, sizeof(o.message), message);
 	machine_done(&m, &o, now, wall);
+}
+
+static void fails(enum node_job job, const char *message)
+{
+	fails_with(job, "failed", message);
 }
 
 /* Each of these expects the job and ends it. */
@@ -514,6 +519,53 @@ START_TEST(a_manager_that_is_ill_for_a_moment_is_no_failure)
 }
 END_TEST
 
+/* Lost or damaged documents of the state; a look that finds them lost may be temporary. */
+START_TEST(a_damaged_state_is_recovered_once)
+{
+	const bool lost = _i;
+	const struct machine_options keep = { .quick_ms = QUICK * 1000,
+					      .full_ms = FULL * 1000,
+					      .no_repair = true };
+
+	begin_with(&usual, NULL);
+	to_rest();
+	for (int times = 0; times < 2; times++) {
+		pass(QUICK);
+		for (int looks = lost ? LOOKS_MAX : 1; looks; looks--) {
+			expect_job(JOB_STATUS);
+			fails_with(JOB_STATUS, lost ? "state" : "invalid", "run recover");
+			if (looks > 1)
+				pass(LOOK_S);
+		}
+		expect_job(JOB_RECOVER);
+		ends_with((struct outcome){ .job = JOB_RECOVER });
+		status(0, false);
+		plan(false, false);
+		expect_job(JOB_NONE);
+		ck_assert(m.state.phase == PHASE_READY && m.failed == 0);
+	}
+	/* A recovery that did not help, or that failed. */
+	pass(QUICK);
+	expect_job(JOB_STATUS);
+	fails_with(JOB_STATUS, "invalid", "run recover");
+	expect_job(JOB_RECOVER);
+	if (_i) {
+		ends_with((struct outcome){ .job = JOB_RECOVER });
+		expect_job(JOB_STATUS);
+		fails_with(JOB_STATUS, "invalid", "run recover");
+	} else {
+		fails(JOB_RECOVER, "no");
+	}
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	begin_with(&keep, NULL);
+	expect_job(JOB_STATUS);
+	fails_with(JOB_STATUS, "invalid", "run recover");
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+}
+END_TEST
+
 /* No job follows it, also not in a restarted process. */
 START_TEST(an_uninstall_is_final)
 {
@@ -927,6 +979,7 @@ int main(void)
 	tcase_add_loop_test(tc, an_installed_node_that_fails_is_claimed, 0, 2);
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
 	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_no_failure);
+	tcase_add_loop_test(tc, a_damaged_state_is_recovered_once, 0, 2);
 	tcase_add_test(tc, an_uninstall_is_final);
 	tcase_add_test(tc, an_uninstall_comes_before_an_install);
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
