@@ -341,7 +341,7 @@ static int make_dir(const struct file_at *s, const char *path, mode_t mode, stru
 	return sync_dir(s, path, err);
 }
 
-/* Removes an empty directory; one that has files of others stays. */
+/* Removes an empty directory; one that has files of others stays, and so does a mount point. */
 static int remove_dir(const struct file_at *s, const char *path, struct err *err)
 {
 	/* PLAN_SYNC covers the file system of the prefix only. */
@@ -349,7 +349,7 @@ static int remove_dir(const struct file_at *s, const char *path, struct err *err
 		return *path == '/' && fsync(s->dir) < 0
 			       ? err_sys(err, "sync the directory of %s", path)
 			       : 0;
-	if (errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR)
+	if (errno != ENOENT && errno != ENOTEMPTY && errno != ENOTDIR && errno != EBUSY)
 		return path_sys(err, s->dir, s->name, "remove %s", path);
 	return 0;
 }

@@ -9,6 +9,7 @@ HOST_CAPS=-all,+chown,+dac_override,+fowner,+fsetid,+setuid,+setgid,+setpcap,+sy
 
 # The simulated host has these directories of its own; all others are this machine's.
 host_files() {
+	SYSTEMD_DIR=$LAB/host
 	mkdir -p "$LAB"/host/{etc,opt,memory,root,units,pod,kept,shared}
 	cat >"$LAB/host/etc/config.toml" <<-EOF
 		# An administrator's configuration.
@@ -122,10 +123,8 @@ host_report() {
 	HOST_REPORT=$!
 }
 
-host_start() {
-	SYSTEMD_DIR=$LAB/host
-	host_files
-	host_pod
+# Starts the host; further COMMANDS run before systemd.
+host_boot() { # COMMANDS
 	NODE_CLEAN='host_stop'
 	systemd_start <<-EOF
 		mkdir -p /etc/containerd /opt /var/lib/kata-deploy /var/lib/containerd
@@ -133,12 +132,19 @@ host_start() {
 		mount --bind $LAB/host/opt /opt
 		mount --bind $LAB/host/memory /var/lib/kata-deploy
 		mount --bind $LAB/host/root /var/lib/containerd
+		$1
 	EOF
-	host_report
 	mkdir "$LAB/pause"
 	cp "${BUILD:-build}/tools/pause" "$LAB/pause/pause"
 	lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' localhost/pause:1
 	in_systemd ctr -n k8s.io images import "$LAB/image.tar" >/dev/null
+}
+
+host_start() {
+	host_files
+	host_pod
+	host_boot ""
+	host_report
 }
 
 host_can() {
