@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -35,10 +36,12 @@ const char *vmm_known(enum vmm_question question)
 
 static bool is_old(const char *file)
 {
-	time_t now = time(NULL);
 	struct stat st;
 
-	return stat(file, &st) < 0 || st.st_mtime > now || now - st.st_mtime >= VMM_DOUBT_S;
+	if (stat(file, &st) < 0)
+		return true;
+	/* The time of a new file may be a second ahead of time(), and the clock may be set. */
+	return llabs((long long)time(NULL) - st.st_mtime) >= VMM_DOUBT_S;
 }
 
 const char *vmm_settled(enum vmm_question question, const char *configured)
