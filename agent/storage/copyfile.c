@@ -8,10 +8,12 @@
 
 #include "agent/paths.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -52,10 +54,80 @@ static int rename_over(int parent, const char *part, const char *name, const str
 	return -1;
 }
 
+/* --- volumes of the kubelet --- */
+
+/* The link that leads to a volume's present contents, "..data" -> "..TIME". A key of the volume is a
+ * link through it, "KEY" -> "..data/KEY". */
+#define DATA_LINK "..data"
+
+/* The directory that the link leads to, heap; NULL if there is no such link, or its target is not a
+ * directory of the kubelet beside it. */
+static char *contents_of(int volume)
+{
+	char target[NAME_MAX + 1];
+	ssize_t n = readlinkat(volume, DATA_LINK, target, sizeof(target) - 1);
+	struct stat st;
+
+	if (n <= 0)
+		return NULL;
+	target[n] = '\0';
+	if (!str_starts(target, "..") || str_eq(target, "..") || strchr(target, '/') ||
+	    fstatat(volume, target, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return NULL;
+	return xstrdup(target);
+}
+
+/* True for the link of a key that the present contents do not have. */
+static bool is_stale_key(int volume, const char *name)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlinkat(volume, name, target, sizeof(target) - 1);
+	struct stat st;
+
+	if (n <= 0)
+		return false;
+	target[n] = '\0';
+	return str_starts(target, DATA_LINK "/") &&
+	       fstatat(volume, target, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT;
+}
+
+static int remove_stale_keys(int volume, struct err *err)
+{
+	int fd = openat(volume, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(dir) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		return err_sys(err, "list the volume");
+	for (struct dirent *e; (e = readdir(dir));) {
+		if (is_stale_key(volume, e->d_name) && unlinkat(volume, e->d_name, 0) < 0 &&
+		    errno != ENOENT)
+			return err_sys(err, "remove %s", e->d_name);
+	}
+	return 0;
+}
+
+/* Once the link leads to other contents, removes the former ones and the keys that are gone, as the
+ * kubelet does on the host: the guest's memory would fill with the tokens of a pod that runs for
+ * months. */
+static void drop_former(int volume, const char *former, const struct copyfile *r)
+{
+	AUTO(str) char *present = contents_of(volume);
+	struct err err = ERR_INIT;
+
+	if (!former || !present || str_eq(former, present))
+		return;
+	if (path_remove_below(volume, former, &err) < 0 || remove_stale_keys(volume, &err) < 0)
+		log_err(LOG_WARN, &err, "the former contents of a volume stay",
+			LOG_S("path", r->path));
+}
+
+/* --- kinds of files --- */
+
 static int make_link(int parent, const char *part, const char *name, const struct copyfile *r,
 		     struct err *err)
 {
 	AUTO(str) char *target = NULL;
+	AUTO(str) char *former = str_eq(name, DATA_LINK) ? contents_of(parent) : NULL;
 
 	if (!r->len || r->len >= PATH_MAX || memchr(r->data, '\0', r->len))
 		return err_set(err, E_INVALID, "%.256s: invalid target of a symbolic link",
@@ -65,9 +137,10 @@ static int make_link(int parent, const char *part, const char *name, const struc
 		return err_sys(err, "clear %s", part);
 	if (symlinkat(target, parent, part) < 0)
 		return err_sys(err, "make link %s", r->path);
-	if (set_owner(parent, part, r, err) < 0)
+	if (set_owner(parent, part, r, err) < 0 || rename_over(parent, part, name, r, err) < 0)
 		return -1;
-	return rename_over(parent, part, name, r, err);
+	drop_former(parent, former, r);
+	return 0;
 }
 
 static int check_range(const struct copyfile *r, struct err *err)

@@ -24,7 +24,8 @@ struct copyfile {
 	size_t len;
 };
 
-/* Writes the chunk, or makes the directory or link; parent directories are made. E_INVALID: the
+/* Writes the chunk, or makes the directory or link; parent directories are made. A link "..data" that
+ * leads to other contents of a kubelet's volume than before removes the former ones. E_INVALID: the
  * path is not below GUEST_DIR, leads out of it by ".." or a link, or mode, range or target are not
  * valid. */
 MUST_CHECK int copyfile_write(const struct copyfile *r, struct err *err);

@@ -4,7 +4,7 @@
 /*
  * Keeps copies of volumes up to date that the kubelet changes (copy_is_live). The kubelet renames a
  * link "..data" when it replaces a volume's contents. A thread waits for that by inotify, and
- * copies the volume again. If the new contents lack a file, its link in the guest becomes dangling.
+ * copies the volume again; the agent removes the former contents.
  *
  *	struct copy_watch *w = copy_watch_new(&to, err);
  *	copy_watch_add(w, &copy, err);		// any thread

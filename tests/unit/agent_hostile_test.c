@@ -303,6 +303,61 @@ START_TEST(files_are_copied_whole_and_only_below_our_directory)
 }
 END_TEST
 
+#define VOLUME "/run/kata-containers/shared/containers/copied/c/mount-1"
+
+/* Sends what the kubelet has in a volume with these keys after an update; links come last. */
+static void send_volume(const char *version, const char *const *keys)
+{
+	AUTO(str) char *directory = str_fmt(VOLUME "/%s", version);
+
+	copy_to(directory, S_IFDIR | 0755, "", 0, 0, 0);
+	for (const char *const *key = keys; *key; key++) {
+		AUTO(str) char *file = str_fmt("%s/%s", directory, *key);
+
+		copy_to(file, S_IFREG | 0644, "value", 5, 0, 0);
+	}
+	copy_to(VOLUME "/..data", S_IFLNK | 0777, version, 0, 0, 0);
+	for (const char *const *key = keys; *key; key++) {
+		AUTO(str) char *link = str_fmt(VOLUME "/%s", *key);
+		AUTO(str) char *target = str_fmt("..data/%s", *key);
+
+		copy_to(link, S_IFLNK | 0777, target, 0, 0, 0);
+	}
+}
+
+static bool is_in_volume(const char *name)
+{
+	AUTO(str) char *path = str_fmt(VOLUME "/%s", name);
+	AUTO(str) char *file = seen_by_agent(path);
+	struct stat st;
+
+	return lstat(file, &st) == 0;
+}
+
+/* As in the kubelet's own directory, nothing of the former contents stays: tokens change every hour,
+ * and the copies are in the guest's memory. */
+START_TEST(the_next_contents_of_a_volume_replace_the_former)
+{
+	send_volume("..1", (const char *[]){ "gone", "kept", NULL });
+	copy_to(VOLUME "/elsewhere", S_IFLNK | 0777, "/nowhere", 0, 0, 0);
+	send_volume("..2", (const char *[]){ "kept", "new", NULL });
+	ck_assert(is_in_volume("..2/kept"));
+	ck_assert(is_in_volume("kept") && is_in_volume("new") && is_in_volume("elsewhere"));
+	ck_assert(!is_in_volume("..1") && !is_in_volume("gone"));
+	send_volume("..2", (const char *[]){ "kept", "new", NULL });
+	ck_assert(is_in_volume("..2/kept") && is_in_volume("new"));
+	/* Contents that have not arrived yet replace nothing. */
+	copy_to(VOLUME "/..data", S_IFLNK | 0777, "..3", 0, 0, 0);
+	ck_assert(is_in_volume("..2/kept") && is_in_volume("new"));
+	/* Only a name in the same directory is removed. */
+	copy_to("/run/kata-containers/victim/f", S_IFREG | 0644, "x", 1, 0, 0);
+	copy_to(VOLUME "/..data", S_IFLNK | 0777, "../../../../../victim", 0, 0, 0);
+	send_volume("..4", (const char *[]){ "kept", NULL });
+	AUTO(str) char *victim = seen_by_agent("/run/kata-containers/victim/f");
+	ck_assert(path_exists(victim));
+}
+END_TEST
+
 START_TEST(files_are_copied_with_any_owner)
 {
 	AUTO(str) char *file = seen_by_agent("/run/kata-containers/o");
@@ -490,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, storages_stay_below_our_directory);
 	tcase_add_loop_test(tc, a_storage_is_counted_and_unmounted, 0, 2);
 	tcase_add_test(tc, files_are_copied_whole_and_only_below_our_directory);
+	tcase_add_test(tc, the_next_contents_of_a_volume_replace_the_former);
 	tcase_add_test(tc, files_are_copied_with_any_owner);
 	tcase_add_test(tc, the_remaining_calls_answer_or_refuse);
 	tcase_add_test(tc, broken_frames_do_not_hurt);
