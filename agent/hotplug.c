@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -46,25 +47,41 @@ static int online_all(const char *folder, const char *prefix, const char *file, 
 	return n;
 }
 
-/* CPUs appear one after the other. */
-int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err)
-{
-	unsigned done = 0;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
+static unsigned uncounted; /* CPUs that came online in requests that failed */
 
-	while (done < want) {
-		int n = online_all(CPUS, "cpu", "online", "0", "1", want - done, err);
+/* CPUs appear one after the other. *done: how many came online, also on failure. */
+static int await_cpus(unsigned want, unsigned *done, struct deadline deadline, struct err *err)
+{
+	while (*done < want) {
+		int n = online_all(CPUS, "cpu", "online", "0", "1", want - *done, err);
 
 		if (n < 0)
 			return -1;
-		done += (unsigned)n;
-		if (done == want)
+		*done += (unsigned)n;
+		if (*done == want)
 			break;
 		if (deadline_passed(deadline))
-			return err_set(err, E_TIMEOUT, "%u of %u processors came online", done,
+			return err_set(err, E_TIMEOUT, "%u of %u processors came online", *done,
 				       want);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
 	}
 	return 0;
+}
+
+int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err)
+{
+	unsigned done;
+	int result;
+
+	(void)pthread_mutex_lock(&lock);
+	done = uncounted < want ? uncounted : want;
+	uncounted -= done;
+	result = await_cpus(want, &done, deadline, err);
+	if (result < 0)
+		uncounted += done;
+	(void)pthread_mutex_unlock(&lock);
+	return result;
 }
 
 int hotplug_memory(struct err *err)

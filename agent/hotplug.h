@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* Brings that many more CPUs online; waits for them to appear. E_TIMEOUT names how many did. */
+/* Brings that many more CPUs online; waits for them to appear. E_TIMEOUT names how many did; these
+ * count for the next call, which is to ask for all of them again. */
 MUST_CHECK int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err);
 /* Brings all memory blocks online that have appeared. A block that cannot be is logged. */
 MUST_CHECK int hotplug_memory(struct err *err);

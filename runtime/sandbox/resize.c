@@ -66,17 +66,20 @@ static const char *fixed(const struct sandbox *s)
 	return NULL;
 }
 
+/* What failed before is done again: a VM that has the size may have processors that the guest has not
+ * brought online, or that are not in the sandbox's control group. */
 static int resize(struct sandbox *s, const struct vmm_size *to, struct deadline deadline,
 		  struct err *err)
 {
 	const struct vmm_size before = s->size.now;
 	int result;
 
-	if (to->vcpus == before.vcpus && to->memory_mib == before.memory_mib)
+	if (to->vcpus == before.vcpus && to->memory_mib == before.memory_mib && !s->size.undone)
 		return 0;
 	result = vm_resize(s->vm, to, &s->size.now, deadline, err);
-	if (result == 0 && s->size.now.vcpus != before.vcpus)
+	if (result == 0 && (s->size.now.vcpus != before.vcpus || s->size.undone))
 		result = sandbox_place_vcpus(s, deadline, err);
+	s->size.undone = result < 0;
 	log_info("VM resized", LOG_I("vcpus", s->size.now.vcpus),
 		 LOG_I("memory_mib", s->size.now.memory_mib), LOG_I("wanted_vcpus", to->vcpus),
 		 LOG_I("wanted_memory_mib", to->memory_mib));

@@ -61,7 +61,9 @@ struct sandbox {
 	struct {
 		pthread_mutex_t lock; /* guards what follows */
 		pthread_cond_t changed;
-		bool busy; /* a flow resizes the VM, and is the only one to use sizing and now */
+		/* A flow resizes the VM, and is the only one to use undone, sizing and now. */
+		bool busy;
+		bool undone; /* the last resize failed */
 		/* Limits that a sandbox_settle() could not set, since busy did not end in time.
 		 * The flow that is busy sets them when it has done. */
 		VEC(struct late_limits) late;

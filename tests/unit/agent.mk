@@ -19,7 +19,7 @@ $(eval $(call unit_test,agent_hostile_test,tests/unit/agent_hostile_test.c tests
 $(BUILD)/tests/agent_hostile_test: | $(BUILD)/bin/kata-agent
 
 AGENT_PARTS := $(addprefix agent/,settings.c device/pci.c device/uevent.c device/block.c device/device.c device/vfio.c storage/watcher.c storage/storage.c \
-	storage/driver.c storage/group.c hugepages.c)
+	storage/driver.c storage/group.c hugepages.c hotplug.c)
 $(eval $(call unit_test,agent_parts_test,tests/unit/agent_parts_test.c $(AGENT_PARTS),mount loop toml oci protocols base))
 $(eval $(call unit_test,hugepages_test,tests/unit/hugepages_test.c $(AGENT_PARTS),mount loop toml oci protocols base))
 $(eval $(call unit_test,agent_connection_test,tests/unit/agent_connection_test.c tests/unit/agent_lab.c,mount ttrpc loop oci json protocols base))

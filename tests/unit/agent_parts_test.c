@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Parts of the agent that need no agent: settings, PCI paths, device events, copied volumes. */
+/* Parts of the agent that need no agent: settings, PCI paths, device events, processors, copied
+ * volumes. */
 
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -8,6 +9,7 @@
 #include "agent/device/device.h"
 #include "agent/device/pci.h"
 #include "agent/device/uevent.h"
+#include "agent/hotplug.h"
 #include "agent/settings.h"
 #include "agent/storage/driver.h"
 #include "agent/storage/group.h"
@@ -264,6 +266,51 @@ START_TEST(a_device_node_that_cannot_be_opened_is_no_device)
 	node = device_block("mmioblk", "/dev/early", deadline_in(150), &err);
 	ck_assert_ptr_null(node);
 	ck_assert_int_eq(err.code, E_TIMEOUT);
+}
+END_TEST
+
+/* --- processors --- */
+
+#define CPUS "/sys/devices/system/cpu"
+
+static void plug_cpu(const char *name)
+{
+	AUTO(str) char *folder = str_fmt(CPUS "/%s", name);
+	AUTO(str) char *file = str_fmt("%s/online", folder);
+	struct err err = ERR_INIT;
+
+	ck_assert(mkdir(folder, 0755) == 0);
+	ck_assert_msg(file_replace_volatile(AT_FDCWD, file, "0\n", 2, 0644, &err) == 0, "%s",
+		      err.msg);
+}
+
+static void cpus_come_online(unsigned want, int expect)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(hotplug_cpus(want, deadline_in(150), &err), expect);
+	ck_assert_int_eq(err.code, expect < 0 ? E_TIMEOUT : E_OK);
+}
+
+/* The runtime does not know how many came online in a request that failed, and asks for all of them
+ * again. */
+START_TEST(processors_of_a_request_that_failed_count_for_the_next)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", CPUS, "tmpfs", 0, NULL) < 0) {
+		printf("skipped: no mounts of our own here\n");
+		return;
+	}
+	plug_cpu("cpu1");
+	cpus_come_online(2, -1);
+	plug_cpu("cpu2");
+	cpus_come_online(2, 0);
+	cpus_come_online(1, -1);
+	plug_cpu("cpu3");
+	plug_cpu("cpu4");
+	cpus_come_online(1, 0);
+	cpus_come_online(1, 0);
+	cpus_come_online(1, -1);
 }
 END_TEST
 
@@ -604,6 +651,7 @@ int main(void)
 	tcase_add_test(tc, uevents_are_parsed);
 	tcase_add_test(tc, a_wait_for_a_device_ends_with_it_or_with_the_deadline);
 	tcase_add_test(tc, a_device_node_that_cannot_be_opened_is_no_device);
+	tcase_add_test(tc, processors_of_a_request_that_failed_count_for_the_next);
 	tcase_add_test(tc, a_volume_follows_its_source);
 	tcase_add_test(tc, removals_in_a_volume_stay_inside_its_copy);
 	tcase_add_test(tc, volumes_with_too_much_are_not_copied);

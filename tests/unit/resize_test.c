@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Flows that resize a VM at the same time: the limits of the containers are right in any case. */
+/* Flows that resize a VM at the same time, or fail: the limits of the containers are right in any
+ * case, and the VM has what they need. */
 
 #include "tests/unit/suite.h"
 
@@ -29,6 +30,8 @@ static struct sandbox sandbox = { .config = &config };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool blocked, in_resize; /* resizes wait until blocked is false; one does */
+static bool refuses;            /* the guest does not bring online what it got */
+static unsigned resized, placed;
 
 bool vm_is_dead(struct vm *v)
 {
@@ -41,16 +44,16 @@ int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
 {
 	(void)v;
 	(void)deadline;
-	(void)err;
 	(void)pthread_mutex_lock(&lock);
 	in_resize = true;
+	resized++;
 	(void)pthread_cond_broadcast(&changed);
 	while (blocked)
 		(void)pthread_cond_wait(&changed, &lock);
 	in_resize = false;
 	(void)pthread_mutex_unlock(&lock);
 	*got = *wanted;
-	return 0;
+	return refuses ? err_set(err, E_TIMEOUT, "0 of 1 processors came online") : 0;
 }
 
 int sandbox_place_vcpus(struct sandbox *s, struct deadline deadline, struct err *err)
@@ -58,6 +61,7 @@ int sandbox_place_vcpus(struct sandbox *s, struct deadline deadline, struct err 
 	(void)s;
 	(void)deadline;
 	(void)err;
+	placed++;
 	return 0;
 }
 
@@ -148,6 +152,35 @@ START_TEST(limits_that_change_during_a_long_resize_count_after_it)
 }
 END_TEST
 
+static int grow_cpus(void)
+{
+	struct oci_resources r = { .cpu = { .quota = { true, 200000 },
+					    .period = { true, 100000 } } };
+	struct limits_change change;
+	struct err err = ERR_INIT;
+
+	return sandbox_grow(&sandbox, "a", &r, false, &change, deadline_in(LONG_MS), &err);
+}
+
+/* Processors that were plugged in are of no use before the guest has brought them online. */
+START_TEST(what_a_resize_left_undone_is_done_by_the_next)
+{
+	setup();
+	refuses = true;
+	ck_assert_int_eq(grow_cpus(), -1);
+	ck_assert_uint_eq(sandbox.size.now.vcpus, 3);
+	ck_assert_int_eq(grow_cpus(), -1);
+	ck_assert_uint_eq(placed, 0);
+	refuses = false;
+	ck_assert_int_eq(grow_cpus(), 0);
+	ck_assert_uint_eq(resized, 3);
+	ck_assert_uint_eq(placed, 1);
+	ck_assert_int_eq(grow_cpus(), 0);
+	ck_assert_uint_eq(resized, 3);
+	sizing_release(&sandbox.size.sizing);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("resize");
@@ -156,6 +189,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_container_that_goes_takes_its_limits_with_it);
 	tcase_add_test(tc, limits_that_change_during_a_long_resize_count_after_it);
+	tcase_add_test(tc, what_a_resize_left_undone_is_done_by_the_next);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
