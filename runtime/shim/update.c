@@ -3,6 +3,7 @@
 
 #include "shim/shim.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "oci/message.h"
@@ -11,6 +12,21 @@
 #include "shim/annotation.h"
 
 #include <stdlib.h>
+
+enum { THAW_MS = 5000 };
+
+/* The agent did not answer Pause in time, and may have frozen the container: lets it run on, as it is
+ * reported, since nobody could resume it. */
+static void undo_pause(struct shim *s, char *id)
+{
+	Grpc__ResumeContainerRequest resume = GRPC__RESUME_CONTAINER_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	resume.container_id = id;
+	if (task_ask_agent(s, "ResumeContainer", &resume, deadline_in(THAW_MS), &err) < 0)
+		log_err(LOG_WARN, &err, "a container may be frozen that is reported as running",
+			LOG_S("container", id));
+}
 
 void task_pause(struct ttrpc_call *call, const void *request, void *arg)
 {
@@ -26,6 +42,8 @@ void task_pause(struct ttrpc_call *call, const void *request, void *arg)
 		if (process_set(p, PROCESS_PAUSED))
 			events_publish(s->events, "/tasks/paused", &event.base);
 	} else if (p) {
+		if (err.code == E_TIMEOUT)
+			undo_pause(s, r->id);
 		(void)process_set(p, PROCESS_RUNNING);
 	}
 	task_answer(call, &err);

@@ -500,6 +500,8 @@ static void serve(uint32_t stream, const char *method)
 		reply_empty(stream);
 		if (!plays("no-end"))
 			end_process();
+	} else if (plays("no-pause") && str_eq(method, "PauseContainer")) {
+		return;
 	} else if (plays("no-input") && str_eq(method, "WriteStdin")) {
 		refuse(stream, 2, "broken pipe");
 	} else if (plays("takes-too-much") && str_eq(method, "WriteStdin")) {

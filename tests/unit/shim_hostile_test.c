@@ -230,6 +230,17 @@ START_TEST(a_killed_process_that_stays_is_reported_as_ended)
 }
 END_TEST
 
+/* The container may be frozen all the same. It is reported as running, and so must run. */
+START_TEST(a_pause_without_an_answer_is_undone)
+{
+	shim_start_container("no-pause");
+	shim_must_fail(shim_ask_id("Pause", 500), "in time");
+	shim_await_request("ResumeContainer");
+	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
+	shim_kill_and_finish();
+}
+END_TEST
+
 /* The agent reports the end, but does not answer SignalProcess. */
 START_TEST(a_delete_succeeds_while_a_kill_waits)
 {
@@ -520,6 +531,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, answers_in_another_order_find_their_calls);
 	tcase_add_test(t, sigkill_ends_a_guest_that_takes_no_signals);
 	tcase_add_test(t, a_killed_process_that_stays_is_reported_as_ended);
+	tcase_add_test(t, a_pause_without_an_answer_is_undone);
 	tcase_add_test(t, a_delete_succeeds_while_a_kill_waits);
 	tcase_add_test(t, an_agent_that_ignores_destroy_sandbox_stops_no_delete);
 	tcase_add_loop_test(t, a_guest_that_ends_at_any_request_ends_its_pod, 0,
