@@ -240,8 +240,9 @@ static int disconnect_all(void *arg, struct err *err)
 	vec_each(struct endpoint, e, &n->endpoints.list) {
 		struct err why = ERR_INIT;
 
-		if (!e->connected || disconnect_one(nl, e->wire, e->link.name, e->tap, &why) == 0 ||
-		    result < 0)
+		if (e->connected)
+			e->connected = disconnect_one(nl, e->wire, e->link.name, e->tap, &why) < 0;
+		if (!e->connected || result < 0)
 			continue;
 		*err = why;
 		result = -1;

@@ -63,7 +63,8 @@ struct vmm_device network_device(const struct endpoint *e);
 /* Closes our fds of taps and vhost, once the VMM has its own. A tap then lasts as long as the
  * VMM. */
 void network_hand_over(struct network *n);
-/* Disconnects all endpoints, and leaves the namespace as it was. */
+/* Disconnects all endpoints, and leaves the namespace as it was. After a failure those that could
+ * not be disconnected are still connected. */
 MUST_CHECK int network_disconnect(struct network *n, struct err *err);
 void network_release(struct network *n);
 

@@ -436,23 +436,37 @@ static void drop_pause(void *arg)
 	watch_remove(STEAL(s->pause, NULL));
 }
 
-/* Leaves the namespace as it was before, since it may be used for another VM next. It may also have
- * been removed meanwhile. */
-static void disconnect_network(struct sandbox *s)
+/* Of interfaces that are disconnected nothing is to be undone. */
+static void forget_interfaces(struct sandbox *s)
 {
 	struct err err = ERR_INIT;
 
-	(void)pthread_mutex_lock(&s->disconnecting);
-	follow_stop(STEAL(s->follower, NULL));
-	if (network_disconnect(&s->network, &err) < 0)
-		log_err(LOG_WARN, &err, "cannot disconnect the network");
-	vec_each(const struct endpoint, e, &s->network.endpoints.list)
-		record_forget_interface(s->record, e->link.name);
-	err_clear(&err);
+	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
+		if (!e->connected)
+			record_forget_interface(s->record, e->link.name);
+	}
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");
-	endpoints_release(&s->network.endpoints);
-	fd_close(&s->network.netns); /* or the namespace would stay as long as the shim */
+}
+
+/* Leaves the namespace as it was before, since it may be used for another VM next. It may also have
+ * been removed meanwhile. After a failure the next call tries again, or `delete`, by the record. */
+static void disconnect_network(struct sandbox *s)
+{
+	struct err err = ERR_INIT;
+	bool done;
+
+	(void)pthread_mutex_lock(&s->disconnecting);
+	follow_stop(STEAL(s->follower, NULL));
+	done = network_disconnect(&s->network, &err) == 0;
+	if (!done)
+		log_err(LOG_WARN, &err, "cannot disconnect the network");
+	forget_interfaces(s);
+	if (done) {
+		endpoints_release(&s->network.endpoints);
+		/* Or the namespace would stay as long as the shim. */
+		fd_close(&s->network.netns);
+	}
 	(void)pthread_mutex_unlock(&s->disconnecting);
 }
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -352,6 +353,27 @@ START_TEST(a_failed_connect_is_undone)
 }
 END_TEST
 
+/* Who calls knows from that what is still to be undone. */
+START_TEST(what_could_not_be_disconnected_stays_connected)
+{
+	struct rlimit usual, none;
+
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	network_hand_over(&net);
+	ck_assert(getrlimit(RLIMIT_NOFILE, &usual) == 0);
+	none = (struct rlimit){ 3, usual.rlim_max };
+	ck_assert(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	ck_assert_int_eq(network_disconnect(&net, &err), -1);
+	ck_assert(setrlimit(RLIMIT_NOFILE, &usual) == 0);
+	ck_assert(net.endpoints.list.v[0].connected);
+	err_clear(&err);
+	must(network_disconnect(&net, &err));
+	ck_assert(!net.endpoints.list.v[0].connected);
+	ck_assert_int_eq(ours(), 0);
+}
+END_TEST
+
 /* A second VM fails, and the first keeps all of its wires. */
 START_TEST(a_namespace_serves_one_vm)
 {
@@ -509,6 +531,7 @@ int main(void)
 	tcase_add_test(tc, a_macvtap_serves_a_veth);
 	tcase_add_test(tc, changes_of_the_namespace_are_found_by_a_rescan);
 	tcase_add_test(tc, a_failed_connect_is_undone);
+	tcase_add_test(tc, what_could_not_be_disconnected_stays_connected);
 	tcase_add_loop_test(tc, a_namespace_serves_one_vm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, other_kinds_are_connected, 0, (int)ARRAY_LEN(kinds));
 	tcase_add_loop_test(tc, an_interface_that_cannot_be_connected_is_named, 0,
