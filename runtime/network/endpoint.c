@@ -142,12 +142,13 @@ static struct endpoint *with_index(const struct endpoints *e, int index)
 	return NULL;
 }
 
-/* Replaces the endpoint's link, whose addresses it takes over. */
+/* Replaces the endpoint's link, whose addresses it takes over. One that has lost its addresses before
+ * it was connected is not the guest's. */
 static void update_link(struct endpoint *e, struct netlink_link *link)
 {
 	struct netlink_link old = e->link;
 
-	e->gone = false;
+	e->gone = !e->connected && !e->skipped && !link->addresses.n;
 	e->synced &= is_same(&e->link, link);
 	e->link = *link;
 	link->addresses = (__typeof__(link->addresses))VEC_INIT;

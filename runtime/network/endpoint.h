@@ -23,7 +23,7 @@ struct endpoint {
 	bool plugged;             /* into the running VM, with the tap's name as id */
 	bool skipped; /* not for the guest, or no longer; only its names stay reserved */
 	bool synced;  /* the guest has it as it is in link */
-	bool gone;    /* it is no longer in the namespace */
+	bool gone;    /* it is no longer in the namespace, or no longer for the guest */
 };
 
 enum { ENDPOINTS_MAX = 64 }; /* further interfaces are ignored while the VM runs */

@@ -337,6 +337,21 @@ START_TEST(changes_of_the_namespace_are_found_by_a_rescan)
 }
 END_TEST
 
+/* A plugin may take the address away before the interface is connected. */
+START_TEST(an_interface_that_loses_its_address_in_time_is_not_the_guests)
+{
+	must(network_scan(&net, &config, path, &err));
+	must(network_connect(&net, &err));
+	run("ip link add peer1 type veth peer name net1; ip addr add 10.2.2.3/24 dev net1");
+	must(network_rescan(&net, &err));
+	ck_assert(!called("net1")->gone);
+	run("ip addr flush dev net1; ip addr flush dev eth0");
+	must(network_rescan(&net, &err));
+	ck_assert(called("net1")->gone && !called("eth0")->gone);
+	must(network_disconnect(&net, &err));
+}
+END_TEST
+
 /* The second interface cannot be connected: the wire of the first is undone, and somebody else's
  * tap stays. */
 START_TEST(a_failed_connect_is_undone)
@@ -530,6 +545,7 @@ int main(void)
 	tcase_add_test(tc, rates_are_limited);
 	tcase_add_test(tc, a_macvtap_serves_a_veth);
 	tcase_add_test(tc, changes_of_the_namespace_are_found_by_a_rescan);
+	tcase_add_test(tc, an_interface_that_loses_its_address_in_time_is_not_the_guests);
 	tcase_add_test(tc, a_failed_connect_is_undone);
 	tcase_add_test(tc, what_could_not_be_disconnected_stays_connected);
 	tcase_add_loop_test(tc, a_namespace_serves_one_vm, 0, (int)ARRAY_LEN(models));
