@@ -138,6 +138,31 @@ int fd_check_room(unsigned n, struct err *err)
 			(unsigned long long)limit.rlim_cur + n - free_ones);
 }
 
+static rlim_t limit_before; /* 0: it was not raised */
+
+void fd_raise_limit(void)
+{
+	struct rlimit limit;
+	rlim_t before;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	before = limit.rlim_cur;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		limit_before = before;
+}
+
+void fd_restore_limit(void)
+{
+	struct rlimit limit;
+
+	if (!limit_before || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit_before;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int fd_dup(int fd, struct err *err)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);

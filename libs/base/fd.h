@@ -39,6 +39,11 @@ MUST_CHECK int fd_cloexec(int fd, bool on, struct err *err);
 /* E_LIMIT, with a hint, if fewer than n more fds can be opened now. Call it before work that must
  * not stop half-way for lack of fds. */
 MUST_CHECK int fd_check_room(unsigned n, struct err *err);
+/* Lets this process open as many files as it is allowed to. Call it before there are threads; programs
+ * that spawn_start() starts get the former limit. */
+void fd_raise_limit(void);
+/* Undoes that. Async-signal-safe: for a child between fork and exec. */
+void fd_restore_limit(void);
 /* A duplicate >= 3, close-on-exec. */
 MUST_CHECK int fd_dup(int fd, struct err *err);
 

@@ -262,6 +262,9 @@ int shim_serve(const struct invocation *inv, struct err *err)
 		return err_set(err, E_USAGE, "no socket on fd 3; containerd runs `start` first");
 	if (listener < 0 || fd_cloexec(listener, true, err) < 0)
 		return -1;
+	/* Streams, forwarded connections and timers are fds. systemd's default limit, 1024, is one for
+	 * programs with select(). */
+	fd_raise_limit();
 	open_log(inv);
 	cond_init(&s.changed);
 	s.inv = inv;

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -493,6 +494,27 @@ START_TEST(the_shim_is_killed_before_containerd)
 }
 END_TEST
 
+static rlim_t limit_of(pid_t pid)
+{
+	struct rlimit limit;
+
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	return limit.rlim_cur;
+}
+
+/* A service of systemd that asks for nothing else, as containerd 2's, may open 1024 files. */
+START_TEST(the_shim_may_open_more_files_than_its_manager)
+{
+	const struct rlimit few = { 200, 5000 };
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	shim_start_container("good");
+	ck_assert_uint_eq(limit_of(shim_pid), 5000);
+	ck_assert_uint_eq(limit_of((pid_t)shim_state(STATE_VMM)), 200);
+	shim_kill_and_finish();
+}
+END_TEST
+
 /* What the shim prints about itself: containerd asks for it with -info. */
 static const char *const about[] = { "-info", "-version", "-help" };
 
@@ -536,6 +558,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, output_waits_for_its_reader);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
 			    ARRAY_LEN(cgroup_options));
+	tcase_add_test(t, the_shim_may_open_more_files_than_its_manager);
 	tcase_add_loop_test(t, the_shim_is_killed_before_containerd, 0, ARRAY_LEN(scores));
 	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
 			    ARRAY_LEN(bad_outputs));
