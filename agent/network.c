@@ -151,6 +151,7 @@ static int drop_routes(struct netlink *nl, const struct netlink_route *want, siz
 		struct err why = ERR_INIT;
 
 		if (str_eq(route->device, "lo") || is_wanted(route, want, n) ||
+		    route->protocol == RTPROT_RA ||
 		    (route->protocol == RTPROT_KERNEL && !is_wanted_by_gateway(route, want, n)))
 			continue;
 		/* ESRCH: the kernel has removed it together with another one. */

@@ -57,10 +57,13 @@ static bool is_network_of(const struct netlink_address *a, const struct netlink_
 	return memcmp(network, address, sizeof(network)) == 0;
 }
 
-/* True for a route that the guest's kernel makes itself, for an address that it gets. It does not
- * make one to the peer of an address: the agent's protocol has no peers. */
+/* True for a route that the guest's kernel makes itself, for an address that it gets or when a router
+ * announces it. It does not make one to the peer of an address: the agent's protocol has no peers.
+ * The namespace loses announced routes in time, since the announcements go to the guest alone. */
 static bool guest_makes(const struct network *n, const struct netlink_route *r)
 {
+	if (r->protocol == RTPROT_RA)
+		return true;
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
 		if (!str_eq(e->link.name, r->device))
 			continue;

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -381,6 +382,32 @@ START_TEST(files_are_copied_with_any_owner)
 }
 END_TEST
 
+/* --- routes --- */
+
+static void shell(const char *script)
+{
+	struct spawn s = { .argv = ARGV("sh", "-ec", script) };
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(spawn_run(&s, NULL, 0, NULL, deadline_in(60000), &err) == 0, "%s: %s", script,
+		      err.msg);
+}
+
+/* The guest hears the routers itself; they announce a route again only after minutes. */
+START_TEST(routes_that_a_router_has_announced_stay)
+{
+	Grpc__UpdateRoutesRequest update = GRPC__UPDATE_ROUTES_REQUEST__INIT;
+	Grpc__Routes none = GRPC__ROUTES__INIT;
+
+	shell("ip link add r type veth peer name e; ip link set r up; ip link set e up\n"
+	      "ip addr add fd00::3/64 dev e nodad; ip route add fd09::/64 via fd00::1 dev e\n"
+	      "ip -6 route add default via fd00::1 dev e proto ra");
+	update.routes = &none;
+	(void)lab_must("UpdateRoutes", &update, NULL);
+	shell("ip -6 route show default | grep -q fd00::1; ! ip -6 route | grep -q fd09");
+}
+END_TEST
+
 /* --- other requests --- */
 
 START_TEST(the_remaining_calls_answer_or_refuse)
@@ -547,6 +574,7 @@ int main(void)
 	tcase_add_test(tc, files_are_copied_whole_and_only_below_our_directory);
 	tcase_add_test(tc, the_next_contents_of_a_volume_replace_the_former);
 	tcase_add_test(tc, files_are_copied_with_any_owner);
+	tcase_add_test(tc, routes_that_a_router_has_announced_stay);
 	tcase_add_test(tc, the_remaining_calls_answer_or_refuse);
 	tcase_add_test(tc, broken_frames_do_not_hurt);
 	tcase_add_test(tc, a_reader_that_goes_away_frees_the_stream);

@@ -136,7 +136,8 @@ START_TEST(routes_that_the_guest_would_not_make_are_read)
 {
 	run("ip addr flush dev eth0; ip addr add 10.1.2.3/25 dev eth0\n"
 	    "ip addr add 10.7.0.1 peer 10.7.0.2/32 dev eth0\n"
-	    "ip addr add fd00::3/60 dev eth0 nodad; ip addr add fd01::3/128 dev eth0 nodad");
+	    "ip addr add fd00::3/60 dev eth0 nodad; ip addr add fd01::3/128 dev eth0 nodad\n"
+	    "ip -6 route add default via fd00::1 dev eth0 proto ra");
 	must(network_scan(&net, &config, path, &err));
 	ck_assert_uint_eq(net.routes.routes.n, 1);
 	ck_assert_str_eq(net.routes.routes.v[0].dest, "10.7.0.2/32");
