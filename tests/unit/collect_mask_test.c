@@ -59,6 +59,40 @@ static const char *const secret[] = {
 	"PASSWD:S3CR3T",
 	"systemd.set_credential=name:S3CR3T",
 	"kernel_params = \"agent.token=S3CR3T quiet\"",
+	/* values with characters that end other values */
+	"{\"env\": [\"DB_PASSWORD=S3CR3T, S3CR3T\", \"A=1\"]}",
+	"msg=\"{\\\"env\\\":[\\\"DB_PASSWORD=S3CR3T S3CR3T\\\"]}\"",
+	"Environment=\"DB_PASSWORD=a b S3CR3T\"",
+	"DB_PASSWORD=a \"b, S3CR3T",
+	"A=1\nexport DB_PASSWORD=a&b S3CR3T\n",
+	"run --password=a,b;S3CR3T --other",
+	"run --password=a\\S3CR3T --other",
+	"password: a, b}S3CR3T",
+	"password: a\"S3CR3T",
+	"{user: u, password: a,S3CR3T, b: 2}",
+	"&AuthConfig{Username:u,Password:a,S3CR3T,Auth:,}",
+	"authorization=Bearer S3CR3T",
+	"level=info authorization=Basic S3CR3T next=1",
+	/* on the next lines */
+	"password:\n  S3CR3T\nnext: line",
+	"tokens:\n- S3CR3T\n- S3CR3T\nnext: line",
+	/* the name is a value, too */
+	"{\"name\": \"DB_PASSWORD\", \"value\": \"S3CR3T\"}",
+	"{\\\"name\\\":\\\"DB_PASSWORD\\\",\\\"value\\\":\\\"S3CR3T\\\"}",
+	"- name: DB_PASSWORD\n  value: S3CR3T\n- name: B",
+	"&KeyValue{Key:DB_PASSWORD,Value:S3CR3T,}",
+	/* names */
+	"DB_PASS=S3CR3T",
+	"MYSQL_PWD=S3CR3T",
+	"client-key-data: S3CR3T",
+	/* URLs that clients accept, or show in their errors */
+	"proxy = \"http://DOMAIN\\\\user:S3CR3T@proxy\"",
+	"HTTPS_PROXY=http://DOMAIN\\user:S3CR3T@proxy",
+	"parse http://user:a'S3CR3T@proxy",
+	"parse http://user:pa#S3CR3T@proxy: invalid port",
+	"parse http://user:pa/S3CR3T@proxy: invalid port",
+	/* of -----BEGIN RSA PRIVATE KEY-----, in base64 */
+	"key: x\nLS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpS3CR3T",
 };
 
 START_TEST(secrets_are_masked)
@@ -91,6 +125,13 @@ static const char *const plain[] = {
 	"{\"auths\": {}}",
 	"signal: 9, passed: 3, design: x",
 	"eyJ is short",
+	"http://host:8080/a@b and http://[::1]:80/a@b",
+	"unix:///run/a.sock?x=y@z",
+	"oci://registry/image:tag/x@sha256:0",
+	"bypass: 1, bypass=2, compass=3",
+	"the name token, then a value",
+	"password:\n\nnext: line",
+	"certificate-authority-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUI",
 };
 
 START_TEST(text_without_secrets_is_kept)
@@ -114,6 +155,15 @@ static const struct {
 	{ "tokens = [\"x\"] # two\n", "tokens = *** # two\n" },
 	{ "Authorization: Bearer abc\nHost: h", "Authorization: ***\nHost: h" },
 	{ "password: |\n  x\n  y\nuser: z", "password: |***\nuser: z" },
+	{ "password:\n  x\nuser: z", "password:***\nuser: z" },
+	{ "- token:\n- user: z", "- token:\n- user: z" },
+	{ "{\"token\": null, \"b\": 1}", "{\"token\": ***, \"b\": 1}" },
+	{ "\"token\": null,\n\"b\": 1", "\"token\": ***,\n\"b\": 1" },
+	{ "msg=\"token: x y\" b=1", "msg=\"token: ***\" b=1" },
+	{ "msg=\"{\\\"a\\\": \\\"token: x\\\"}\"", "msg=\"{\\\"a\\\": \\\"token: ***\\\"}\"" },
+	{ "GET /?token=x&a=1 200", "GET /?token=***&a=1 200" },
+	{ "[\"TOKEN=x y\", \"B=1\"]", "[\"TOKEN=***\", \"B=1\"]" },
+	{ "{name: TOKEN, value: x, b: 1}", "{name: TOKEN, value: ***, b: 1}" },
 };
 
 START_TEST(only_the_secret_is_replaced)

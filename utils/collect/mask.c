@@ -79,11 +79,20 @@ static void fold(const char *name, size_t len, char folded[NAME_MAX_ + 1])
 	folded[n] = '\0';
 }
 
+/* True for DB_PASS and MYSQL_PWD. */
+static bool ends_with_word(const char *name, size_t len, const char *word)
+{
+	size_t n = strlen(word);
+
+	return len > n && strncasecmp(name + len - n, word, n) == 0 &&
+	       !isalnum((unsigned char)name[len - n - 1]);
+}
+
 static bool is_secret_name(const char *name, size_t len)
 {
 	static const char *const parts[] = { "password",  "passwd",     "passphrase", "secret",
 					     "token",     "credential", "apikey",     "privatekey",
-					     "accesskey", "signature",  "cookie" };
+					     "accesskey", "signature",  "cookie",     "keydata" };
 	static const char *const whole[] = { "auth", "authorization", "proxyauthorization",
 					     "sig",  "xregistryauth", "pass",
 					     "pwd" };
@@ -101,7 +110,7 @@ static bool is_secret_name(const char *name, size_t len)
 	for (size_t i = 0; i < ARRAY_LEN(whole); i++)
 		if (str_eq(folded, whole[i]))
 			return true;
-	return false;
+	return ends_with_word(name, len, "pass") || ends_with_word(name, len, "pwd");
 }
 
 /* Returns the length of a quote at i, or 0. It may be escaped, as in JSON inside a JSON string. */
@@ -172,50 +181,161 @@ static size_t indent_of(const struct text *t, size_t line)
 	return span(t, line, is_blank);
 }
 
-/* Returns the end of a YAML block: of the lines that are indented deeper than its key. i: the end
- * of the key's line. */
-static size_t block_end(const struct text *t, size_t key, size_t i)
+/* How far a rule looks around itself: a text may be one line of megabytes. */
+enum { LOOK_MAX = 4096 };
+
+static size_t line_start(const struct text *t, size_t i)
 {
-	size_t line = key, indent;
+	size_t least = i > LOOK_MAX ? i - LOOK_MAX : 0;
 
-	while (line && t->s[line - 1] != '\n')
-		line--;
-	indent = indent_of(t, line);
-	while (i < t->len) {
-		size_t next = i + 1;
-
-		if (next < t->len && t->s[i] == '\r' && t->s[next] == '\n')
-			next++;
-		if (next >= t->len || line_end(t, next) == next + indent_of(t, next)) {
-			/* An empty line belongs to it if more follows. */
-			if (next >= t->len)
-				return i;
-			i = line_end(t, next);
-			continue;
-		}
-		if (indent_of(t, next) <= indent)
-			return i;
-		i = line_end(t, next);
-	}
+	while (i > least && t->s[i - 1] != '\n')
+		i--;
 	return i;
 }
 
-static bool is_plain(char c)
+/* Returns the end of a YAML block: of the lines that are indented deeper than its key, or, with
+ * items, that are items of its list. An empty line belongs to it if more follows. i: the end of the
+ * key's line. */
+static size_t block_end(const struct text *t, size_t key, size_t i, bool items)
 {
-	return c && !isspace((unsigned char)c) && c != '&' && c != ';' && c != ',' && c != '"' &&
-	       c != '\'' && c != '`' && c != ')' && c != ']' && c != '}' && c != '\\';
+	size_t indent = indent_of(t, line_start(t, key)), end = i;
+
+	while (i < t->len) {
+		size_t next = i + 1, inside;
+
+		if (next < t->len && t->s[i] == '\r' && t->s[next] == '\n')
+			next++;
+		inside = indent_of(t, next);
+		i = line_end(t, next);
+		if (i == next + inside)
+			continue;
+		if (inside < indent ||
+		    (inside == indent && !(items && at(t, next + inside) == '-')))
+			break;
+		end = i;
+	}
+	return end;
+}
+
+/* Returns the end of the value of a YAML key whose line has nothing more: of a block, or of a list
+ * whose items are as deep as the key. i: the end of the line. */
+static size_t below_end(const struct text *t, size_t key, size_t i)
+{
+	size_t line = line_start(t, key);
+
+	return block_end(t, key, i, at(t, line + indent_of(t, line)) != '-');
+}
+
+/* Returns the quote, with its escapes, that ends just before i; 0: there is none. */
+static size_t quote_before(const struct text *t, size_t i, char quote[16])
+{
+	size_t from = i;
+
+	if (!i || (t->s[i - 1] != '"' && t->s[i - 1] != '\''))
+		return 0;
+	from--;
+	while (from && t->s[from - 1] == '\\' && i - from < 14)
+		from--;
+	return quote_at(t, from, quote);
+}
+
+/* Returns the end of a word: at white space or a quote, escaped or not. query: it is in a URL. */
+static size_t word_end(const struct text *t, size_t i, bool query)
+{
+	char quote[16];
+
+	while (i < t->len && !isspace((unsigned char)t->s[i]) && !quote_at(t, i, quote) &&
+	       !(query && (t->s[i] == '&' || t->s[i] == '#')))
+		i++;
+	return i;
+}
+
+/* Returns the length of Bearer or Basic with the blanks behind it, or 0. */
+static size_t scheme_at(const struct text *t, size_t i)
+{
+	static const char *const words[] = { "bearer", "basic" };
+
+	for (size_t k = 0; k < ARRAY_LEN(words); k++) {
+		size_t n = strlen(words[k]), blanks;
+
+		if (!begins(t, i, words[k]))
+			continue;
+		blanks = span(t, i + n, is_blank);
+		return blanks ? n + blanks : 0;
+	}
+	return 0;
+}
+
+/* Returns the end of a value without quotes that follows '=', or an option. NAME=VALUE that is a
+ * line, or a string, may have blanks in it, as in an environment; a name with dots is of the kernel's
+ * command line. */
+static size_t assigned_end(const struct text *t, size_t key, size_t i)
+{
+	size_t len = span(t, key, is_name), line = line_start(t, key);
+	bool direct = i == key + len + 1 && t->s[i - 1] == '=' && !memchr(t->s + key, '.', len);
+	char before = key ? t->s[key - 1] : '\n';
+	char quote[16];
+
+	line += indent_of(t, line);
+	if (begins(t, line, "export "))
+		line += strlen("export ");
+	if (direct && line == key)
+		return line_end(t, i);
+	if (direct && quote_before(t, key, quote))
+		return string_end(t, i, quote);
+	return word_end(t, i + scheme_at(t, i), before == '?' || before == '&');
+}
+
+/* What a value is inside of, in its line. */
+struct around {
+	bool brackets, string;
+};
+
+static struct around around_of(const struct text *t, size_t key)
+{
+	size_t open = 0, slashes = 0;
+	unsigned strings = 0; /* a bit for each number of escapes of a quote */
+
+	for (size_t i = line_start(t, key); i < key; i++) {
+		char c = t->s[i];
+
+		if (c == '"' && slashes < 16)
+			strings ^= 1U << slashes;
+		else if (c == '{' || c == '[' || c == '(')
+			open++;
+		else if ((c == '}' || c == ']' || c == ')') && open)
+			open--;
+		slashes = c == '\\' ? slashes + 1 : 0;
+	}
+	return (struct around){ .brackets = open > 0, .string = strings != 0 };
+}
+
+/* True for a comma that another member follows, or the end of all. */
+static bool ends_member(const struct text *t, size_t i)
+{
+	char quote[16];
+
+	if (at(t, i) != ',')
+		return false;
+	i++;
+	i += span(t, i, is_blank);
+	i += quote_at(t, i, quote);
+	i += span(t, i, is_name);
+	i += quote_at(t, i, quote);
+	return i >= t->len || strchr(":=}])\r\n", t->s[i]);
 }
 
 /* Returns the end of a value that takes the rest of its line, without trailing blanks and without
- * characters that close a structure around it. */
-static size_t rest_of_line(const struct text *t, size_t i)
+ * what ends a structure around it. */
+static size_t rest_of_line(const struct text *t, size_t key, size_t i)
 {
-	size_t end = line_end(t, i);
-	size_t stop = i;
+	struct around a = around_of(t, key);
+	size_t end = line_end(t, i), stop = i;
 
-	while (stop < end && t->s[stop] != '"' && t->s[stop] != ',' && t->s[stop] != '}')
+	while (stop < end && !(a.string && t->s[stop] == '"') &&
+	       !(a.brackets && (t->s[stop] == '}' || ends_member(t, stop))))
 		stop++;
-	while (stop > i && is_blank(t->s[stop - 1]))
+	while (stop > i && (is_blank(t->s[stop - 1]) || (a.string && t->s[stop - 1] == '\\')))
 		stop--;
 	return stop;
 }
@@ -268,11 +388,16 @@ static size_t value_end(const struct text *t, size_t key, size_t i, bool colon, 
 		return i;
 	if (colon && (at(t, i) == '|' || at(t, i) == '>')) {
 		*begin = line_end(t, i);
-		return block_end(t, key, *begin);
+		return block_end(t, key, *begin, false);
 	}
 	if (colon && is_header(t, key, span(t, key, is_name)))
 		return header_end(t, key, i);
-	return colon ? rest_of_line(t, i) : i + span(t, i, is_plain);
+	if (colon && line_end(t, i) == i)
+		return below_end(t, key, i);
+	/* Null, true or a number in JSON. */
+	if (colon && quote_at(t, key + span(t, key, is_name), quote))
+		return i + span(t, i, is_name);
+	return colon ? rest_of_line(t, key, i) : assigned_end(t, key, i);
 }
 
 /* Returns the length of "=", ":" or "=>" with the blanks around it, or 0. */
@@ -287,6 +412,29 @@ static size_t separator(const struct text *t, size_t i, bool *colon)
 	if (at(t, i + n) == '>')
 		n++;
 	return n + span(t, i + n, is_blank);
+}
+
+static bool is_gap(char c)
+{
+	return isspace((unsigned char)c) || c == ',';
+}
+
+/* Returns the length of what separates a name from its value where both are values of members:
+ * {"name": "DB_PASSWORD", "value": "..."}. i: behind the name. 0: it is something else. */
+static size_t pair(const struct text *t, size_t i, bool *colon)
+{
+	static const char value[] = "value";
+	size_t from = i, n;
+	char quote[16];
+
+	i += span(t, i, is_gap);
+	i += quote_at(t, i, quote);
+	if (i == from || !begins(t, i, value) || is_name(at(t, i + sizeof(value) - 1)))
+		return 0;
+	i += sizeof(value) - 1;
+	i += quote_at(t, i, quote);
+	n = separator(t, i, colon);
+	return n ? i + n - from : 0;
 }
 
 static bool named(const struct text *t, size_t i, struct found *f)
@@ -304,6 +452,8 @@ static bool named(const struct text *t, size_t i, struct found *f)
 	past = i + len;
 	past += quote_at(t, past, quote);
 	n = separator(t, past, &colon);
+	if (!n)
+		n = pair(t, past, &colon);
 	if (!n && option)
 		n = span(t, past, is_blank);
 	if (!n)
@@ -316,47 +466,49 @@ static bool named(const struct text *t, size_t i, struct found *f)
 
 /* --- secrets without a name --- */
 
-/* scheme://USER:PASSWORD@host */
+static bool is_port(const struct text *t, size_t from, size_t to)
+{
+	for (size_t i = from; i < to; i++)
+		if (!isdigit((unsigned char)t->s[i]))
+			return false;
+	return true;
+}
+
+/* scheme://USER:PASSWORD@host. With '/', '?' or '#' in it the password is wrong in a URL, but the
+ * error of a program that was given it shows it; host:PORT/path@x is none. */
 static bool url(const struct text *t, size_t i, struct found *f)
 {
-	size_t n = 0;
+	size_t begin = i + 3, colon = 0, stop = begin;
 
 	if (!begins(t, i, "://"))
 		return false;
-	for (; i + 3 + n < t->len; n++) {
-		char c = t->s[i + 3 + n];
+	for (; stop < t->len && t->s[stop] != '@'; stop++) {
+		char c = t->s[stop];
 
-		if (c == '@') {
-			f->keep = 3;
-			f->secret = n;
-			return n > 0;
-		}
-		if (!is_plain(c) && c != '&' && c != ';' && c != ',' && c != ')')
+		if (isspace((unsigned char)c) || c == '"' || c == '<' || c == '>' ||
+		    stop - begin == LOOK_MAX)
 			return false;
-		if (c == '/' || c == '?' || c == '#')
+		if (c == ':' && !colon)
+			colon = stop + 1;
+		if ((c == '/' || c == '?' || c == '#') &&
+		    (!colon || t->s[begin] == '[' || is_port(t, colon, stop)))
 			return false;
 	}
-	return false;
+	f->keep = 3;
+	f->secret = stop - begin;
+	return stop < t->len && f->secret > 0;
 }
 
 static bool scheme(const struct text *t, size_t i, struct found *f)
 {
-	static const char *const words[] = { "bearer", "basic" };
-
 	if (i && is_name(t->s[i - 1]))
 		return false;
-	for (size_t k = 0; k < ARRAY_LEN(words); k++) {
-		size_t n = strlen(words[k]), blanks;
-
-		if (!begins(t, i, words[k]))
-			continue;
-		blanks = span(t, i + n, is_blank);
-		f->keep = n + blanks;
-		f->secret = span(t, i + f->keep, is_word);
-		/* A shorter word is probably part of a sentence. */
-		return blanks && f->secret >= 8;
-	}
-	return false;
+	f->keep = scheme_at(t, i);
+	if (!f->keep)
+		return false;
+	f->secret = span(t, i + f->keep, is_word);
+	/* A shorter word is probably part of a sentence. */
+	return f->secret >= 8;
 }
 
 static bool pem(const struct text *t, size_t i, struct found *f)
@@ -386,9 +538,22 @@ static bool token(const struct text *t, size_t i, struct found *f)
 		const char *prefix;
 		size_t least; /* of the whole word */
 	} forms[] = {
-		{ "eyJ", 32 },         { "ghp_", 20 },   { "gho_", 20 },     { "ghs_", 20 },
-		{ "github_pat_", 30 }, { "glpat-", 16 }, { "xoxb-", 16 },    { "xoxp-", 16 },
-		{ "AKIA", 20 },        { "ASIA", 20 },   { "RWRTY0Iy", 60 },
+		{ "eyJ", 32 },
+		{ "ghp_", 20 },
+		{ "gho_", 20 },
+		{ "ghs_", 20 },
+		{ "github_pat_", 30 },
+		{ "glpat-", 16 },
+		{ "xoxb-", 16 },
+		{ "xoxp-", 16 },
+		{ "AKIA", 20 },
+		{ "ASIA", 20 },
+		{ "RWRTY0Iy", 60 },
+		/* "-----BEGIN " of PEM in base64, as in a kubeconfig, but not of a certificate. */
+		{ "LS0tLS1CRUdJTiBQ", 40 },
+		{ "LS0tLS1CRUdJTiBS", 40 },
+		{ "LS0tLS1CRUdJTiBF", 40 },
+		{ "LS0tLS1CRUdJTiBP", 40 },
 	};
 
 	if (i && is_word(t->s[i - 1]) && t->s[i - 1] != '=' && t->s[i - 1] != '/')

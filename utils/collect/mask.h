@@ -11,14 +11,15 @@
  *
  * It masks:
  * - the value of a name that contains password, passwd, passphrase, secret, token, credential,
- *   apikey, privatekey, accesskey, signature or cookie, in upper or lower case and with "_", "-"
- *   or "." between its parts; or that is auth, authorization, pass, pwd or sig. The value follows
- *   "=", ":" or "=>", with or without blanks, or the option (--password x). It is a string in
- *   quotes, a list in brackets, the rest of the line after ":" (with the lines of a YAML block
- *   that follow), or a word
+ *   apikey, privatekey, accesskey, keydata, signature or cookie, in upper or lower case and with
+ *   "_", "-" or "." between its parts; or that is auth, authorization, pass, pwd or sig, or ends
+ *   with the part pass or pwd. The value follows "=", ":" or "=>", with or without blanks, or the
+ *   option (--password x), or the name is a value itself (name: DB_PASSWORD, value: x). It is a
+ *   string in quotes, a list in brackets, the rest of the line after ":" (with the lines of a YAML
+ *   block that follow), the rest of a line or string that begins with NAME=, or a word
  * - user and password in a URL
  * - the word after Bearer or Basic
- * - private keys in PEM, and those of minisign
+ * - private keys in PEM, also in base64, and those of minisign
  * - words that have the form of a token: JSON web tokens, tokens of GitHub, GitLab, Slack and AWS
  *
  * Masking masked text changes nothing. A secret that nothing identifies, such as a password among
