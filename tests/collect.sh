@@ -79,6 +79,13 @@ runs() {
 }
 check "what programs say is masked too, errors and the environment" runs
 
+hides() {
+	printf '#!/bin/sh\necho "node1.example.org failed" >&2\nexit 3\n' >"$node/bin/crio" && chmod 755 "$node/bin/crio"
+	env -i PATH="$node/bin:$PATH" "$collect" --no-logs --prefix "$dir/none" --hide node1.example.org --show >shown 2>&1
+	grep -q 'crio --version): it ended with 3: .*\*\*\* failed' shown && ! grep -q node1 shown
+}
+check "a word is hidden in errors of programs too" hides
+
 unread() {
 	(
 		trap '' PIPE

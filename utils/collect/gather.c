@@ -154,10 +154,11 @@ static void add(const struct gather_options *o, struct report *r, const char *na
 	cut = hidden.len > PART_MAX ? hidden.len - PART_MAX : 0;
 	buf_add(&p.text, buf_cstr(&hidden) + cut, hidden.len - cut);
 	if (problem) {
-		AUTO(buf) struct buf why = BUF_INIT(4096);
+		AUTO(buf) struct buf why = BUF_INIT(4096), shown = BUF_INIT(MASK_ROOM(4096));
 
 		(void)mask_text(problem, strlen(problem), &why);
-		AUTO(strv) char **lines = strv_split(buf_cstr(&why), "\n");
+		(void)mask_words(buf_cstr(&why), why.len, o->hide, &shown);
+		AUTO(strv) char **lines = strv_split(buf_cstr(&shown), "\n");
 		p.problem = strv_join(lines, "; ");
 	} else if (cut) {
 		p.problem = str_fmt("the first %zu bytes are left out", cut);
