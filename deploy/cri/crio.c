@@ -126,6 +126,13 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 	return 0;
 }
 
+static char *socket_of(const struct process *p)
+{
+	const char *path = process_option(p, "listen", NULL);
+
+	return path && *path == '/' ? xstrdup(path) : NULL;
+}
+
 static const char *const exes[] = { "crio", NULL };
 static const char *const clients[] = { "config", "status",    "version", "wipe",
 				       "check",  "--version", "-v",      NULL };
@@ -144,7 +151,7 @@ const struct cri_backend backend_crio = {
 	.units = units,
 	.own = own,
 	.config_of = containerd_config_of,
-	.socket_of = containerd_socket_of,
+	.socket_of = socket_of,
 	.restart = RESTART_COMMAND,
 	.edit = edit,
 	.answers = containerd_answers,

@@ -57,18 +57,30 @@ static const char *first_of(const char *root, const char *const *paths)
 	return NULL;
 }
 
-/* Returns the socket that a containerd's configuration names, heap, or NULL. */
+/* The keys that lead to the socket in the configuration of a containerd, before and since version 4
+ * of its schema, and of CRI-O. */
+static const char *const socket_keys[][4] = {
+	{ "grpc", "address" },
+	{ "plugins", "io.containerd.server.v1.grpc", "address" },
+	{ "crio", "api", "listen" },
+};
+
+/* Returns the socket that the configuration names, heap, or NULL. */
 static char *configured_socket(const struct cri *c)
 {
 	AUTO(str) char *path = cri_path(c, c->config);
 	struct err ignored = ERR_INIT; /* reported when the file is needed and read again */
 	AUTO(toml) struct toml_value *root = toml_load(path, &ignored);
-	struct toml_value *grpc = root ? toml_find(root, "grpc") : NULL;
-	const struct toml_value *v = grpc && grpc->type == TOML_TABLE ? toml_find(grpc, "address")
-								      : NULL;
 
-	return v && v->type == TOML_STRING && *v->string.text == '/' ? xstrdup(v->string.text)
-								     : NULL;
+	for (size_t i = 0; i < ARRAY_LEN(socket_keys); i++) {
+		const struct toml_value *v = root;
+
+		for (size_t k = 0; v && k < ARRAY_LEN(socket_keys[i]) && socket_keys[i][k]; k++)
+			v = v->type == TOML_TABLE ? toml_find(v, socket_keys[i][k]) : NULL;
+		if (v && v->type == TOML_STRING && *v->string.text == '/')
+			return xstrdup(v->string.text);
+	}
+	return NULL;
 }
 
 /* Executables that are containerd, CRI-O or Docker themselves and can check a configuration; k3s,

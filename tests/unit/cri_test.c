@@ -538,6 +538,40 @@ START_TEST(the_distribution_comes_first)
 }
 END_TEST
 
+static const struct {
+	const char *manager, *config, *text, *socket;
+} sockets[] = {
+	{ "containerd", ETC "config.toml", "", "/run/containerd/containerd.sock" },
+	{ "containerd", ETC "config.toml", "[grpc]\naddress = \"/run/a\"\n", "/run/a" },
+	{ "containerd", ETC "config.toml",
+	  "version = 4\n[plugins.\"io.containerd.server.v1.grpc\"]\naddress = \"/run/a\"\n",
+	  "/run/a" },
+	{ "crio", "/etc/crio/crio.conf", "[crio]\n[crio.api]\nlisten = \"/run/a\"\n", "/run/a" },
+	{ "crio", "/etc/crio/crio.conf", "crio = 1", "/var/run/crio/crio.sock" },
+};
+
+START_TEST(the_configuration_names_the_socket)
+{
+	struct cri_options o = options();
+	AUTO(cri) struct cri *c = NULL;
+
+	o.name = sockets[_i].manager;
+	put(sockets[_i].config, sockets[_i].text);
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_socket(c), sockets[_i].socket);
+}
+END_TEST
+
+START_TEST(the_command_line_names_the_socket)
+{
+	AUTO(strv) char **argv = strv_split("crio --listen /run/a", " ");
+	const struct process p = { .exe = (char *)"/usr/bin/crio", .argv = argv };
+	AUTO(str) char *socket = backend_crio.socket_of(&p);
+
+	ck_assert_str_eq(socket, "/run/a");
+}
+END_TEST
+
 START_TEST(nerdctl_needs_nothing)
 {
 	struct cri_options o = options();
@@ -809,6 +843,8 @@ int main(void)
 	tcase_add_test(tc, bad_options);
 	tcase_add_test(tc, nothing_is_found);
 	tcase_add_test(tc, the_distribution_comes_first);
+	tcase_add_loop_test(tc, the_configuration_names_the_socket, 0, ARRAY_LEN(sockets));
+	tcase_add_test(tc, the_command_line_names_the_socket);
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
 	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
