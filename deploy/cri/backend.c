@@ -47,7 +47,8 @@ static bool is_client(const struct cri_backend *back, const struct process *p)
 
 bool backend_runs_as(const struct cri_backend *back, const struct process *p)
 {
-	if (is_client(back, p))
+	/* A rootless manager has its configuration in a home directory and serves one user. */
+	if (p->uid != 0 || is_client(back, p))
 		return false;
 	if (back->is_mine)
 		return back->is_mine(p);

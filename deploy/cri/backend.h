@@ -90,7 +90,7 @@ extern const struct cri_backend backend_containerd, backend_k3s, backend_rke2, b
 extern const struct cri_backend *const backends[];
 const struct cri_backend *backend_find(const char *name); /* or NULL */
 char *backend_names(void);                                /* "k3s, rke2, ...", heap */
-/* True if p is a process of that manager. */
+/* True if p is a process of that manager, for the whole node. */
 bool backend_runs_as(const struct cri_backend *back, const struct process *p);
 
 /* Looks for the manager of one back end among the running processes and by its files; the result is

@@ -120,13 +120,14 @@ void processes_scan(struct processes *p)
 	while (proc && (e = readdir(proc))) {
 		struct process row = { .pid = 0 };
 		struct err ignored = ERR_INIT; /* not a number: not a process */
+		struct stat st;
 		uint64_t pid;
 
 		if (str_u64(e->d_name, 10, 1, INT32_MAX, "pid", &pid, &ignored) < 0)
 			continue;
 		AUTO(fd)
 		int dir = openat(dirfd(proc), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0)
+		if (dir < 0 || fstat(dir, &st) < 0)
 			continue;
 		row.exe = read_exe(dir);
 		if (!row.exe || !shares_root(dir)) {
@@ -134,6 +135,7 @@ void processes_scan(struct processes *p)
 			continue;
 		}
 		row.pid = (pid_t)pid;
+		row.uid = st.st_uid;
 		row.argv = read_argv(dir);
 		row.unit = read_unit(dir);
 		vec_push(&p->rows, row);

@@ -21,6 +21,7 @@
 
 struct process {
 	pid_t pid;
+	uid_t uid;   /* as which it acts */
 	char *exe;   /* path of the executable, without " (deleted)" */
 	char **argv; /* strv */
 	char *unit;  /* the systemd service of its cgroup: "k3s.service"; NULL: none */

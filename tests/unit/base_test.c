@@ -1063,6 +1063,22 @@ START_TEST(utc_agrees_with_libc)
 }
 END_TEST
 
+START_TEST(processes_have_a_user)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	bool found = false;
+
+	processes_scan(&all);
+	vec_each(const struct process, p, &all.rows) {
+		if (p->pid != getpid())
+			continue;
+		found = true;
+		ck_assert_uint_eq(p->uid, geteuid());
+	}
+	ck_assert(found);
+}
+END_TEST
+
 /* Reads from /proc the name and the command line of a child that sets this title. */
 static void called(const char *title, char *name, char *line, size_t size)
 {
@@ -1199,6 +1215,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, utc_agrees_with_libc);
 	tcase_add_test(pure, a_child_is_called_otherwise);
 	tcase_add_test(pure, a_process_is_known_by_its_start);
+	tcase_add_test(pure, processes_have_a_user);
 	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);

@@ -539,6 +539,32 @@ START_TEST(the_distribution_comes_first)
 END_TEST
 
 static const struct {
+	const char *words, *exe, *runs_as; /* runs_as: NULL: of no manager */
+	uid_t uid;
+} runs[] = {
+	{ "containerd", "/usr/bin/containerd", "containerd", 0 },
+	{ "containerd --config /etc/x.toml", "/usr/local/bin/containerd", "containerd", 0 },
+	{ "containerd config dump", "/usr/bin/containerd", NULL, 0 },
+	{ "dockerd", "/usr/bin/dockerd", "docker", 0 },
+	{ "crio", "/usr/bin/crio", "crio", 0 },
+	/* rootless: it has the root directory of the node, but not its configuration */
+	{ "containerd", "/usr/bin/containerd", NULL, 4711 },
+	{ "dockerd", "/usr/bin/dockerd", NULL, 4711 },
+};
+
+START_TEST(processes_of_managers)
+{
+	AUTO(strv) char **argv = strv_split(runs[_i].words, " ");
+	const struct process p = { .exe = (char *)runs[_i].exe, .argv = argv, .uid = runs[_i].uid };
+
+	for (size_t i = 0; backends[i]; i++)
+		ck_assert_msg(backend_runs_as(backends[i], &p) ==
+				      str_eq(backends[i]->name, runs[_i].runs_as),
+			      "%s", backends[i]->name);
+}
+END_TEST
+
+static const struct {
 	const char *manager, *config, *text, *socket;
 } sockets[] = {
 	{ "containerd", ETC "config.toml", "", "/run/containerd/containerd.sock" },
@@ -843,6 +869,7 @@ int main(void)
 	tcase_add_test(tc, bad_options);
 	tcase_add_test(tc, nothing_is_found);
 	tcase_add_test(tc, the_distribution_comes_first);
+	tcase_add_loop_test(tc, processes_of_managers, 0, ARRAY_LEN(runs));
 	tcase_add_loop_test(tc, the_configuration_names_the_socket, 0, ARRAY_LEN(sockets));
 	tcase_add_test(tc, the_command_line_names_the_socket);
 	tcase_add_test(tc, nerdctl_needs_nothing);
