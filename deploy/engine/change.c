@@ -523,8 +523,12 @@ int plan_record(const struct deploy *d, struct plan *p, const struct installed *
 		struct err *err)
 {
 	AUTO(str) char *text = installed_format(next);
+	struct deploy_file f = { .path = INSTALL_JSON,
+				 .data = text,
+				 .len = strlen(text),
+				 .mode = installed_mode(next) };
 
-	return plan_text(d, p, INSTALL_JSON, text, err);
+	return plan_own_file(d, p, &f, err);
 }
 
 static int copy_installed(const struct installed *from, struct installed *to, struct err *err)

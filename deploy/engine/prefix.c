@@ -110,6 +110,9 @@ int prefix_load(struct deploy *d, struct err *err)
 	    installed_parse(&d->in, buf_cstr(&text), text.len, err) == 0)
 		return 0;
 	err_wrap(err, "%s/state", d->prefix);
+	/* It has a password (installed_mode()). */
+	if (err->code == E_PERMISSION)
+		err_hint(err, "use sudo");
 	/* This program writes nothing above a limit, so it is damaged. */
 	if (err->code == E_LIMIT)
 		err->code = E_INVALID;

@@ -371,7 +371,8 @@ static int save(const struct rebuild *r, const struct installed *in, struct err 
 
 	if (reserve_release(r->d, err) < 0)
 		return -1;
-	return file_replace(r->d->state, "install.json", text, strlen(text), 0644, err);
+	return file_replace(r->d->state, "install.json", text, strlen(text), installed_mode(in),
+			    err);
 }
 
 /* Rebuilds install.json from the generations. */

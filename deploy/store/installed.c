@@ -101,6 +101,19 @@ char *installed_format(const struct installed *in)
 	return str_fmt("%s\n", text);
 }
 
+mode_t installed_mode(const struct installed *in)
+{
+	static const char scheme[] = "://";
+
+	for (const char *url = in->extra ? strstr(in->extra, scheme) : NULL; url;
+	     url = strstr(url, scheme)) {
+		url += strlen(scheme);
+		if (memchr(url, '@', strcspn(url, "/?#\"")))
+			return 0600;
+	}
+	return 0644;
+}
+
 static int parse_generation(struct installed *in, const struct json *j, struct err *err)
 {
 	const char *id, *version, *unguarded;

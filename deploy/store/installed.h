@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { INSTALLED_MAX = 1000 }; /* generations; a document with more is not read */
 
@@ -46,6 +47,8 @@ void installed_add(struct installed *in, const struct generation *g); /* strings
 void installed_drop(struct installed *in, const char *id);
 
 char *installed_format(const struct installed *in); /* JSON text, heap */
+/* The mode of the file: only root may read it if a URL in extra has a user or a password. */
+mode_t installed_mode(const struct installed *in);
 /* Fills an empty struct installed. E_INVALID: not such a document. E_UNSUPPORTED: a newer
  * schema. */
 MUST_CHECK int installed_parse(struct installed *in, const char *text, size_t len, struct err *err);

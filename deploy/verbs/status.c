@@ -8,6 +8,7 @@
 #include "deploy/cli/say.h"
 #include "deploy/release/stamp.h"
 #include "deploy/verbs/verbs.h"
+#include "http/http.h"
 
 #include <string.h>
 #include <time.h>
@@ -83,6 +84,27 @@ static struct json *generations(const struct installed *in, const struct use_lis
 	return list;
 }
 
+/* Returns the record of the release without the users and passwords of its sources. */
+static struct json *show_release(const struct json *release)
+{
+	struct json *shown = json_make_object(), *from = json_make_array();
+	AUTO(strv) char **sources = NULL;
+
+	for (void *it = json_begin(release); it; it = json_after(release, it))
+		json_put(shown, json_key(it), json_share(json_value(it)));
+	if (json_get(release, "from") && json_get_strings(release, "from", &sources) == 0) {
+		strv_each(source, sources) {
+			AUTO(str) char *url = http_shown(*source);
+
+			json_add(from, json_make_string(url));
+		}
+		json_put(shown, "from", from);
+	} else {
+		json_free(from);
+	}
+	return shown;
+}
+
 /* Adds what install.json has recorded of the release and of the registration. */
 static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 {
@@ -95,7 +117,10 @@ static int add_memory(const struct deploy *d, struct json *j, struct err *err)
 		if (node_recall(d, members[i], &doc, &memory, err) < 0)
 			return -1;
 		if (memory)
-			json_put(j, members[i], json_share(memory));
+			json_put(j, members[i],
+				 i == 0 && json_kind(memory) == JSON_IS_OBJECT
+					 ? show_release(memory)
+					 : json_share(memory));
 	}
 	memory = json_get(j, "release");
 	expires = memory && json_kind(memory) == JSON_IS_OBJECT ? json_get(memory, "expires")

@@ -468,6 +468,33 @@ START_TEST(a_prefix_with_files_of_others_keeps_its_mode)
 }
 END_TEST
 
+static const struct {
+	const char *extra;
+	mode_t mode;
+} records[] = {
+	{ "{\"release\": {\"from\": [\"https://host/kata/\"]}}", 0644 },
+	{ "{\"release\": {\"from\": [\"https://host/k@ta/\", \"/a@b\"]}}", 0644 },
+	{ "{\"release\": {\"from\": [\"https://host/\", \"https://u:p@host/kata/\"]}}", 0600 },
+	{ "{\"release\": {\"from\": [\"https://token@host/kata/\"]}}", 0600 },
+};
+
+START_TEST(a_record_with_a_password_is_only_for_root)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	struct deploy_change c = { .extra = records[_i].extra };
+
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	OK(lay_down(d, "1", &c, &err));
+	ck_assert_uint_eq(mode_of("kata/state/install.json"), records[_i].mode);
+	/* Other changes keep the record's extra. */
+	OK(lay_down(d, "2", NULL, &err));
+	ck_assert_uint_eq(mode_of("kata/state/install.json"), records[_i].mode);
+	c.extra = "{}";
+	OK(lay_down(d, "3", &c, &err));
+	ck_assert_uint_eq(mode_of("kata/state/install.json"), 0644);
+}
+END_TEST
+
 START_TEST(directories_above_a_prefix_that_stays_stay)
 {
 	move_prefix("srv/a/kata");
@@ -1608,6 +1635,7 @@ int main(void)
 	tcase_add_loop_test(tc, the_prefix_goes_if_it_was_ours, 0, 2);
 	tcase_add_loop_test(tc, directories_above_the_prefix_go_with_it, 0, 4);
 	tcase_add_test(tc, a_prefix_with_files_of_others_keeps_its_mode);
+	tcase_add_loop_test(tc, a_record_with_a_password_is_only_for_root, 0, ARRAY_LEN(records));
 	tcase_add_test(tc, directories_above_a_prefix_that_stays_stay);
 	tcase_add_test(tc, a_plan_shows_the_directories_above_the_prefix);
 	tcase_add_test(tc, directories_above_the_prefix_are_those_of_the_root);
