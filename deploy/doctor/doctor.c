@@ -372,11 +372,16 @@ static void check_manager(const struct doctor_options *o, struct finding *f)
 
 static void check_trust(const struct doctor_options *o, struct finding *f)
 {
-	struct trust_options options = { .directory = o->trust_dir, .now = (uint64_t)time(NULL) };
+	struct trust_options options = { .kept = o->trust_kept,
+					 .prefix = o->prefix,
+					 .directory = o->trust_dir,
+					 .now = (uint64_t)time(NULL) };
+	AUTO(str) char *path = path_join(o->prefix, "state");
+	AUTO(fd) int state = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO(trust) struct trust *t = NULL;
 	struct err why = ERR_INIT;
 
-	if (trust_open(&options, -1, &t, &why) == 0) {
+	if (trust_open(&options, state, &t, &why) == 0) {
 		find(f, FINDING_GOOD, "there are keys to verify releases with");
 		return;
 	}

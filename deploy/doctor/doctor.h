@@ -38,6 +38,7 @@ DEFINE_AUTO_STRUCT(diagnosis, struct diagnosis, diagnosis_release)
 struct doctor_options {
 	const char *prefix;
 	const char *trust_dir;
+	const char *trust_kept; /* the memory of trust outside the prefix (trust.h), or NULL */
 	const char *cri, *cri_config; /* the manager, as in cri.h; NULL: detect it */
 	/* Paths of programs; NULL: those of the installed release, or, if it does not include them,
 	 * Debian's paths. */

@@ -4,6 +4,7 @@
 #include "deploy/doctor/doctor.h"
 
 #include "base/str.h"
+#include "deploy/cli/memory.h"
 #include "deploy/cli/node.h"
 #include "deploy/cli/say.h"
 #include "deploy/verbs/verbs.h"
@@ -124,7 +125,7 @@ int verb_doctor(int argc, char **argv, struct err *err)
 {
 	AUTO(diagnosis) struct diagnosis d = DIAGNOSIS_INIT;
 	AUTO(json) struct json *doc = NULL;
-	AUTO(str) char *trust = NULL;
+	AUTO(str) char *trust = NULL, *kept = NULL;
 	struct doctor_options options = { 0 };
 
 	(void)argc, (void)argv;
@@ -135,6 +136,7 @@ int verb_doctor(int argc, char **argv, struct err *err)
 		return -1;
 	recall(&doc);
 	options.trust_dir = trust;
+	options.trust_kept = memory_options(&o.place, &kept).kept;
 	options.prefix = o.place.prefix;
 	options.cri = str_eq(o.manager.name, "none") ? NULL : o.manager.name;
 	options.cri_config = o.manager.config;

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The findings of the doctor on nodes that lack something, and their remedies. */
 
+#include "tests/unit/expect.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "crypto/minisig.h"
 #include "deploy/doctor/doctor.h"
+#include "deploy/trust/trust.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -20,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -245,6 +250,32 @@ START_TEST(a_node_without_a_key_is_told_how_to_get_one)
 }
 END_TEST
 
+START_TEST(a_remembered_key_is_a_key)
+{
+	AUTO(str) char *name = path_join(dir, "theirs"), *file = path_join(dir, "theirs/k.pub");
+	AUTO(str) char *state = path_join(dir, "state"), *memory = path_join(state, "trust.json");
+	AUTO(buf) struct buf text = BUF_INIT(MINISIG_TEXT_MAX);
+	AUTO(minisig_secret) struct minisig_secret secret;
+	AUTO(trust) struct trust *t = NULL;
+	AUTO(str) char *record = NULL;
+	char *keys[] = { file, NULL };
+	struct trust_options o = { .keys = keys, .directory = dir };
+	struct minisig_key key;
+	struct err err = ERR_INIT;
+
+	OK(minisig_generate(&secret, &err));
+	minisig_public(&secret, &key);
+	minisig_key_format(&key, &text);
+	ck_assert(mkdir(name, 0755) == 0 && mkdir(state, 0755) == 0);
+	OK(file_replace(AT_FDCWD, file, text.data, text.len, 0644, &err));
+	OK(trust_open(&o, -1, &t, &err));
+	record = trust_memory(t);
+	OK(file_replace(AT_FDCWD, memory, record, strlen(record), 0644, &err));
+	ck_assert_int_eq(examine(&(struct doctor_options){ .prefix = dir }, "trust")->state,
+			 FINDING_GOOD);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("deploy_doctor");
@@ -263,6 +294,7 @@ int main(void)
 	tcase_add_test(t, two_running_managers_are_found);
 	tcase_add_test(t, a_missing_or_broken_kvm_is_found);
 	tcase_add_test(t, a_node_without_a_key_is_told_how_to_get_one);
+	tcase_add_test(t, a_remembered_key_is_a_key);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
