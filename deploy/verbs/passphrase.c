@@ -57,6 +57,8 @@ static int ask(int tty, struct passphrase *p, const char *prompt, struct err *er
 		return err_sys(err, "read the terminal's settings");
 	quiet = before;
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+	/* Without its signal Ctrl-C is input, which is to be read at once, like a new line. */
+	quiet.c_cc[VEOL] = CTRL_C;
 	if (fd_write_all(tty, prompt, strlen(prompt), err) < 0)
 		return -1;
 	if (tcsetattr(tty, TCSAFLUSH, &quiet) < 0)
