@@ -167,11 +167,17 @@ add_agent() {
 	ln -sf kata-containers.target "$root/etc/systemd/system/default.target"
 }
 
+# Directories that the root has keep their modes: DIR may be private, as one of mktemp is, but / of a guest must not.
 add_files() {
-	local dir
+	local dir name
 
 	for dir in "${files[@]}"; do
+		while IFS= read -r -d '' name; do
+			[ ! -d "$root/$name" ] || [ -L "$root/$name" ] ||
+				printf '%s\0' "$(stat -c %a "$root/$name")" "$name"
+		done < <(cd "$dir" && find . -type d -print0) >"$work/modes"
 		cp -rT --no-dereference --preserve=mode,links "$dir" "$root"
+		(cd "$root" && xargs -0 -r -n 2 chmod -- <"$work/modes")
 	done
 }
 

@@ -11,6 +11,10 @@ if [ "$(id -u)" != 0 ] || ! command -v mmdebstrap >/dev/null; then
 fi
 work=$(mktemp -d /tmp/kata-debian-XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
-osbuilder/rootfs.sh -a "$build/bin/kata-agent" -o "$work/debian.img" -p less -f tests/integration/guest debian
+# Private, as the directory of a user may be.
+cp -r tests/integration/guest "$work/files"
+find "$work/files" -type d -exec chmod 0700 {} +
+osbuilder/rootfs.sh -a "$build/bin/kata-agent" -o "$work/debian.img" -p less -f "$work/files" -r "$work/root" debian
+[ "$(stat -c %a "$work/root" "$work/root/usr" "$work/root/usr/share" | uniq)" = 755 ]
 tests/integration/image-vm.sh "$build" "$work/debian.img"
 KATA_GUEST_IMAGE=$work/debian.img tests/integration/run.sh "$prefix" test_a_guest_of_a_distribution
