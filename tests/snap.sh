@@ -86,6 +86,11 @@ held=$(readlink "$node/opt/kata/current")
 check "revision x2 is mounted" revision x2 2.0
 check "post-refresh" hook x2 post-refresh
 check "the next release is current" installed 2.0
+back() { ln -sfn "$1" "$snaps/current" && hook "$1" post-refresh; }
+check "a refresh to the older revision" back x1
+check "goes back to its release" installed 1.0
+check "and one to the newer" back x2
+check "forward" installed 2.0
 check "x1 can go" umount "$snaps/x1"
 check "what pods have of it is there" [ -x "$node/opt/kata/$held/bin/kata-runtime" ]
 check "uninstalled by hand" on /snap/kata-containers/x2/bin/kata-deploy uninstall --yes
