@@ -175,6 +175,20 @@ START_TEST(only_the_secret_is_replaced)
 }
 END_TEST
 
+/* Looking for the ends of such a line once for each of its secrets would take minutes. */
+START_TEST(a_long_line_is_masked_too)
+{
+	static const char one[] = "{\"token\": 1, \"a\": \"b\"}, ";
+	enum { N = 100000 };
+	AUTO(buf) struct buf text = BUF_INIT(N * sizeof(one));
+
+	for (size_t i = 0; i < N; i++)
+		buf_str(&text, one);
+	AUTO(buf) struct buf out = BUF_INIT(MASK_ROOM(text.len));
+	ck_assert_uint_eq(mask_text(text.data, text.len, &out), N);
+}
+END_TEST
+
 START_TEST(listed_words_are_masked)
 {
 	char *const *list = ARGV("node1", "node1.example.org", "");
@@ -194,6 +208,7 @@ int main(void)
 	tcase_add_loop_test(t, secrets_are_masked, 0, (int)ARRAY_LEN(secret));
 	tcase_add_loop_test(t, text_without_secrets_is_kept, 0, (int)ARRAY_LEN(plain));
 	tcase_add_loop_test(t, only_the_secret_is_replaced, 0, (int)ARRAY_LEN(exact));
+	tcase_add_test(t, a_long_line_is_masked_too);
 	tcase_add_test(t, listed_words_are_masked);
 	suite_add_tcase(s, t);
 	return suite_run(s);

@@ -59,9 +59,14 @@ static bool begins(const struct text *t, size_t i, const char *prefix)
 	return t->len - i >= n && strncasecmp(t->s + i, prefix, n) == 0;
 }
 
+static bool ends_line(const struct text *t, size_t i)
+{
+	return i >= t->len || t->s[i] == '\n' || t->s[i] == '\r';
+}
+
 static size_t line_end(const struct text *t, size_t i)
 {
-	while (i < t->len && t->s[i] != '\n' && t->s[i] != '\r')
+	while (!ends_line(t, i))
 		i++;
 	return i;
 }
@@ -182,7 +187,7 @@ static size_t indent_of(const struct text *t, size_t line)
 }
 
 /* How far a rule looks around itself: a text may be one line of megabytes. */
-enum { LOOK_MAX = 4096 };
+enum { LOOK_MAX = 1024 };
 
 static size_t line_start(const struct text *t, size_t i)
 {
@@ -330,9 +335,9 @@ static bool ends_member(const struct text *t, size_t i)
 static size_t rest_of_line(const struct text *t, size_t key, size_t i)
 {
 	struct around a = around_of(t, key);
-	size_t end = line_end(t, i), stop = i;
+	size_t stop = i;
 
-	while (stop < end && !(a.string && t->s[stop] == '"') &&
+	while (!ends_line(t, stop) && !(a.string && t->s[stop] == '"') &&
 	       !(a.brackets && (t->s[stop] == '}' || ends_member(t, stop))))
 		stop++;
 	while (stop > i && (is_blank(t->s[stop - 1]) || (a.string && t->s[stop - 1] == '\\')))
@@ -345,9 +350,8 @@ static size_t rest_of_line(const struct text *t, size_t key, size_t i)
 static size_t header_end(const struct text *t, size_t key, size_t i)
 {
 	char quote = key && (t->s[key - 1] == '"' || t->s[key - 1] == '\'') ? t->s[key - 1] : '\n';
-	size_t end = line_end(t, i);
 
-	while (i < end && t->s[i] != quote)
+	while (!ends_line(t, i) && t->s[i] != quote)
 		i++;
 	return i;
 }
@@ -392,7 +396,7 @@ static size_t value_end(const struct text *t, size_t key, size_t i, bool colon, 
 	}
 	if (colon && is_header(t, key, span(t, key, is_name)))
 		return header_end(t, key, i);
-	if (colon && line_end(t, i) == i)
+	if (colon && ends_line(t, i))
 		return below_end(t, key, i);
 	/* Null, true or a number in JSON. */
 	if (colon && quote_at(t, key + span(t, key, is_name), quote))
