@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2016,SC2154
 # A simulated host with a real systemd (host.sh) that upgrades itself: the timer is systemd's own, not a stand-in as in
 # tests/scenario/timer.sh.
 
