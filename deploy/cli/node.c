@@ -159,18 +159,50 @@ int node_recall(const struct deploy *d, const char *member, struct json **doc,
 	return 0;
 }
 
-int node_recall_release(const struct deploy *d, const char *list, char ***out, struct err *err)
+/* Finds "release" as node_recall(); NULL too if it does not have the key. */
+static int recall_with(const struct deploy *d, const char *key, struct json **doc,
+		       const struct json **out, struct err *err)
 {
-	AUTO(json) struct json *doc = NULL;
 	const struct json *memory;
 
-	if (node_recall(d, "release", &doc, &memory, err) < 0)
+	*out = NULL;
+	if (node_recall(d, "release", doc, &memory, err) < 0)
 		return -1;
 	if (memory && json_kind(memory) != JSON_IS_OBJECT)
 		return err_set(err, E_INVALID,
 			       "install.json: extra.release is not an object; name the release and "
 			       "its components again: --release, --components, --without");
-	if (!memory || !json_get(memory, list))
+	*out = memory && json_get(memory, key) ? memory : NULL;
+	return 0;
+}
+
+int node_recall_text(const struct deploy *d, const char *key, char **out, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *memory;
+
+	*out = NULL;
+	if (recall_with(d, key, &doc, &memory, err) < 0)
+		return -1;
+	if (!memory)
+		return 0;
+	if (!json_get_text(memory, key))
+		return err_set(err, E_INVALID,
+			       "install.json: extra.release.%s is not a string; name the release "
+			       "again, and how to reach it: --release, --proxy, --cacert",
+			       key);
+	*out = xstrdup(json_get_text(memory, key));
+	return 0;
+}
+
+int node_recall_release(const struct deploy *d, const char *list, char ***out, struct err *err)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *memory;
+
+	if (recall_with(d, list, &doc, &memory, err) < 0)
+		return -1;
+	if (!memory)
 		return 0;
 	return json_get_strings(memory, list, out) < 0
 		       ? err_set(err, E_INVALID,

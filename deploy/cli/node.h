@@ -80,6 +80,9 @@ MUST_CHECK int node_check_handlers(const struct cli_manager *manager, struct err
 MUST_CHECK int node_recall(const struct deploy *d, const char *member, struct json **doc,
 			   const struct json **out, struct err *err);
 
+/* Finds a string of "release", heap; an absent one is NULL. E_INVALID: the member is no string. */
+MUST_CHECK int node_recall_text(const struct deploy *d, const char *key, char **out,
+				struct err *err);
 /* Appends a list of strings of "release" to *out; an absent list adds nothing. E_INVALID: the
  * member is not a list of strings. */
 MUST_CHECK int node_recall_release(const struct deploy *d, const char *list, char ***out,

@@ -24,6 +24,8 @@
 void offer_release(struct offer *o)
 {
 	json_free(o->memory);
+	free(o->proxy);
+	free(o->cacert);
 	layout_release(&o->layout);
 	release_release(&o->release);
 	trust_close(o->trust);
@@ -74,6 +76,19 @@ static const char *as_recorded(const struct cli_place *place, const char *path)
 	return place->root && path_is_below(path, place->root) ? path + strlen(place->root) : path;
 }
 
+/* Without its options, takes the way to the recorded sources that the last install took. */
+static int recall_way(const struct deploy *d, struct offer *o, struct err *err)
+{
+	struct cli_source *c = &o->wanted->source;
+
+	if (node_recall_text(d, "proxy", &o->proxy, err) < 0 ||
+	    node_recall_text(d, "cacert", &o->cacert, err) < 0)
+		return -1;
+	c->proxy = c->proxy ? c->proxy : o->proxy;
+	c->cacert = c->cacert ? c->cacert : o->cacert;
+	return 0;
+}
+
 static int recall_sources(const struct deploy *d, const struct cli_place *place, char ***out,
 			  struct err *err)
 {
@@ -98,12 +113,11 @@ static int recall_sources(const struct deploy *d, const struct cli_place *place,
 
 /* Appends the sources of the command line, or else of the environment, or else the recorded
  * ones. */
-static int sources(const struct deploy *d, const struct cli_place *place, char *const *releases,
-		   char ***out, struct err *err)
+static int sources(const struct deploy *d, struct offer *o, char ***out, struct err *err)
 {
 	const char *fallback = getenv(CLI_ENV_RELEASE);
 
-	strv_each(release, releases) {
+	strv_each(release, o->wanted->source.releases) {
 		AUTO(str) char *path = from_root(*release);
 
 		strv_push(out, path);
@@ -112,10 +126,10 @@ static int sources(const struct deploy *d, const struct cli_place *place, char *
 		strv_push(out, fallback);
 	if (*out)
 		return 0;
-	if (recall_sources(d, place, out, err) < 0)
+	if (recall_sources(d, o->place, out, err) < 0)
 		return -1;
 	if (*out)
-		return 0;
+		return recall_way(d, o, err);
 	err_set(err, E_USAGE, "no release is given and none is recorded");
 	return err_hint(err, "use --release URL|DIR|FILE");
 }
@@ -146,6 +160,26 @@ static bool is_lasting(const struct offer *o, char *const *from)
 	       (o->wanted->source.releases || str_empty(getenv(CLI_ENV_RELEASE)));
 }
 
+/* Puts the sources, and how they are reached, since a later upgrade has no options: the proxies of
+ * its environment may be others, as in a service of systemd. */
+static void put_way(const struct offer *o, char *const *from, struct json *to)
+{
+	const struct cli_source *c = &o->wanted->source;
+
+	json_put(to, "from", from_json(o, from));
+	if (!str_empty(c->proxy)) {
+		AUTO(str)
+		char *url = str_fmt("%s%s", strstr(c->proxy, "://") ? "" : "http://", c->proxy);
+
+		json_put(to, "proxy", json_make_string(url));
+	}
+	if (c->cacert) {
+		AUTO(str) char *path = from_root(c->cacert);
+
+		json_put(to, "cacert", json_make_string(as_recorded(o->place, path)));
+	}
+}
+
 /* Makes the member "release" of install.json's extra. It has the checks that were waived, too,
  * which the verb status shows as long as the release is installed. */
 static struct json *make_memory(const struct offer *o, char *const *from)
@@ -156,7 +190,7 @@ static struct json *make_memory(const struct offer *o, char *const *from)
 	struct json *j = json_make_object();
 
 	if (is_lasting(o, from))
-		json_put(j, "from", from_json(o, from));
+		put_way(o, from, j);
 	if (parts->components)
 		json_put(j, "components", list_json(parts->components));
 	if (parts->without)
@@ -189,15 +223,15 @@ static int open_source(const struct deploy *d, struct offer *o, char ***from, st
 {
 	const struct cli_source *c = &o->wanted->source;
 	AUTO(str) char *cache = cache_path(o, err);
-	struct source_options s = {
-		.http = { .cacert = c->cacert, .proxy = c->proxy, .connections = CONNECTIONS },
-		.cache = cache,
-		.keep_cache = c->keep_cache
-	};
+	struct source_options s = { .http = { .connections = CONNECTIONS },
+				    .cache = cache,
+				    .keep_cache = c->keep_cache };
 
-	if (!cache || sources(d, o->place, c->releases, from, err) < 0 ||
+	if (!cache || sources(d, o, from, err) < 0 ||
 	    parse_rate(c->limit_rate, &s.http.rate, err) < 0)
 		return -1;
+	s.http.cacert = c->cacert;
+	s.http.proxy = c->proxy;
 	s.releases = *from;
 	return source_open(&s, &o->source, err);
 }

@@ -42,6 +42,7 @@ struct offer {
 	struct release release;
 	char sha256[65];      /* of release.yaml */
 	struct layout layout; /* sealed: the wanted components */
+	char *proxy, *cacert; /* recorded ones, with the recorded sources */
 	struct json *memory;  /* the new member "release" of install.json's extra (node.h) */
 	struct source_cost cost;
 };

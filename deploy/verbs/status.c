@@ -84,10 +84,11 @@ static struct json *generations(const struct installed *in, const struct use_lis
 	return list;
 }
 
-/* Returns the record of the release without the users and passwords of its sources. */
+/* Returns the record of the release without the users and passwords of its sources and proxy. */
 static struct json *show_release(const struct json *release)
 {
 	struct json *shown = json_make_object(), *from = json_make_array();
+	AUTO(str) char *proxy = NULL;
 	AUTO(strv) char **sources = NULL;
 
 	for (void *it = json_begin(release); it; it = json_after(release, it))
@@ -101,6 +102,10 @@ static struct json *show_release(const struct json *release)
 		json_put(shown, "from", from);
 	} else {
 		json_free(from);
+	}
+	if (json_get_text(release, "proxy")) {
+		proxy = http_shown(json_get_text(release, "proxy"));
+		json_put(shown, "proxy", json_make_string(proxy));
 	}
 	return shown;
 }
