@@ -336,6 +336,27 @@ static char *quote_words(const char *text, const char *separator)
 	return str_fmt("[%s]", joined);
 }
 
+/* TOML's word for a boolean: of a pod's annotations upstream accepts what Go's strconv.ParseBool
+ * does. */
+static char *as_bool(const char *value, struct err *err)
+{
+	static const char *const yes[] = { "true", "True", "TRUE", "t", "T", "1" };
+	static const char *const no[] = { "false", "False", "FALSE", "f", "F", "0" };
+
+	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
+		if (str_eq(value, yes[i]))
+			return xstrdup("true");
+		if (str_eq(value, no[i]))
+			return xstrdup("false");
+	}
+	err_set(err, E_INVALID,
+		"'%.50s' is not one of true, True, TRUE, t, T, 1, false, False, "
+		"FALSE, f, F, 0",
+		value);
+	err_hint(err, "write true or false");
+	return NULL;
+}
+
 /* The value as TOML, heap. An unquoted value must be a single line, so that it cannot add keys. */
 static char *as_toml(const struct row *n, const char *value, struct err *err)
 {
@@ -343,6 +364,8 @@ static char *as_toml(const struct row *n, const char *value, struct err *err)
 
 	if (kind == CONFIG_STRING)
 		return quote(value);
+	if (kind == CONFIG_BOOL)
+		return as_bool(value, err);
 	if (n->separator)
 		return quote_words(value, n->separator);
 	if (strpbrk(value, "\r\n")) {

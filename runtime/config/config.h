@@ -25,9 +25,10 @@
  * named io.katacontainers.config.{hypervisor,agent,runtime}.KEY override the files. A KEY of the
  * hypervisor must match one of the expressions in enable_annotations as a whole. A path must be
  * absolute; its symbolic links are resolved, and if the configuration has a valid_* list for the
- * key, the result must match a pattern in it. Any other annotation below io.katacontainers. is an
- * error, except those of single containers (container.*, shim/annotation.h) and those that runtimes
- * add (pkg.oci.*).
+ * key, the result must match a pattern in it. A boolean is one of the words that Go's
+ * strconv.ParseBool accepts, such as "true", "True" and "1". Any other annotation below
+ * io.katacontainers. is an error, except those of single containers (container.*,
+ * shim/annotation.h) and those that runtimes add (pkg.oci.*).
  *
  * The guest's root is an initrd or an image (image.h), never both. An annotation that names one
  * also replaces the other, and what is configured about an image's verification.

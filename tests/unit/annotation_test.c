@@ -236,6 +236,27 @@ START_TEST(an_annotation_reaches_the_agent_or_the_shim)
 }
 END_TEST
 
+static const struct {
+	const char *value, *has;
+} booleans[] = {
+	{ "1", "rootless=1 " },     { "t", "rootless=1 " },     { "T", "rootless=1 " },
+	{ "true", "rootless=1 " },  { "True", "rootless=1 " },  { "TRUE", "rootless=1 " },
+	{ "0", "rootless=0 " },     { "f", "rootless=0 " },     { "F", "rootless=0 " },
+	{ "false", "rootless=0 " }, { "False", "rootless=0 " }, { "FALSE", "rootless=0 " },
+};
+
+/* All of the words that upstream accepts. */
+START_TEST(a_boolean_has_several_words)
+{
+	AUTO(str) char *line = NULL;
+
+	load(H "rootless", booleans[_i].value);
+	ck_assert_msg(config != NULL, "%s: %s", booleans[_i].value, err.msg);
+	line = settings();
+	ck_assert_msg(strstr(line, booleans[_i].has) != NULL, "%s: %s", booleans[_i].value, line);
+}
+END_TEST
+
 /* --- those that are refused --- */
 
 static const struct {
@@ -292,7 +313,11 @@ static const struct {
 	{ H "blk_physical_sector_size", "256", E_CONFIG, "a power of two" },
 	{ H "memory_slots", "many", E_CONFIG, "memory_slots" },
 	{ H "memory_slots", "256", E_CONFIG, "255" },
-	{ H "rootless", "yes", E_CONFIG, "rootless" },
+	{ H "rootless", "yes", E_INVALID, "true, True, TRUE, t, T, 1, false" },
+	{ H "rootless", " true", E_INVALID, "' true' is not one of" },
+	{ H "rootless", "tRUE", E_INVALID, "'tRUE' is not one of" },
+	{ H "rootless", "true # x", E_INVALID, "'true # x' is not one of" },
+	{ H "rootless", "", E_INVALID, "'' is not one of" },
 	{ H "cc_init_data", "x", E_UNSUPPORTED, "confidential" },
 	{ C "runtime.experimental_force_guest_pull", "true", E_UNSUPPORTED, "pulled" },
 	{ C "runtime.guest_selinux_label", "x", E_UNSUPPORTED, "SELinux" },
@@ -446,6 +471,7 @@ int main(void)
 	tcase_add_loop_test(t, an_annotation_is_on_the_command_line, 0, (int)ARRAY_LEN(effects));
 	tcase_add_loop_test(t, an_annotation_reaches_the_agent_or_the_shim, 0,
 			    (int)ARRAY_LEN(told));
+	tcase_add_loop_test(t, a_boolean_has_several_words, 0, (int)ARRAY_LEN(booleans));
 	tcase_add_loop_test(t, an_annotation_is_refused, 0, (int)ARRAY_LEN(refusals));
 	tcase_add_loop_test(t, no_hypervisor_annotation_is_allowed_by_default, 0,
 			    (int)(ARRAY_LEN(effects) + ARRAY_LEN(told)));
