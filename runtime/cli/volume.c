@@ -11,6 +11,7 @@
 #include "manage/manage.h"
 #include "json/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,8 +44,8 @@ static int cmd_remove(int argc, char **argv, struct err *err)
 	return check(o.path, "volume-path", err) < 0 ? -1 : volume_remove(o.path, err);
 }
 
-/* Asks the sandboxes that are marked as users, until one has the volume: the mark of a sandbox may
- * have outlived it. */
+/* Asks the sandboxes that are marked as users, until one has the volume: the mark of a sandbox, and
+ * its socket, may have outlived it. */
 static int ask_users(const char *method, const char *target, const char *body, struct buf *answer,
 		     struct err *err)
 {
@@ -58,7 +59,7 @@ static int ask_users(const char *method, const char *target, const char *body, s
 		err_clear(err);
 		if (manage_ask(socket, method, target, body, deadline_in(ASK_MS), answer, err) ==
 			    0 ||
-		    err->code != E_NOT_FOUND)
+		    (err->code != E_NOT_FOUND && err->sys != ECONNREFUSED))
 			break;
 	}
 	return err->code ? -1 : 0;

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-$(eval $(call unit_test,volume_test,tests/unit/volume_test.c runtime/device/volume.c $(sort $(wildcard runtime/manage/*.c)),json loop base))
+$(eval $(call unit_test,volume_test,tests/unit/volume_test.c runtime/cli/volume.c runtime/device/volume.c $(sort $(wildcard runtime/manage/*.c)),cli json loop base))

@@ -7,11 +7,13 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "cli/volume.h"
 #include "device/volume.h"
 #include "loop/loop.h"
 #include "manage/manage.h"
 
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -250,6 +252,63 @@ START_TEST(the_socket_answers_requests)
 }
 END_TEST
 
+/* --- kata-runtime direct-volume --- */
+
+/* Marks a volume as used by a sandbox, which leaves a socket, as a shim that was killed. */
+static void leave_user(const char *key)
+{
+	AUTO(str) char *state_dir = str_fmt("/run/%s", key);
+	AUTO(str) char *socket = path_join(state_dir, MANAGE_SOCKET);
+	struct err err = ERR_INIT;
+	AUTO(fd) int fd = -1;
+
+	ck_assert_int_eq(path_make(state_dir, 0700, &err), 0);
+	ck_assert_int_eq(volume_mark("/vol", key, state_dir, &err), 0);
+	fd = fd_unix_listen(socket, &err);
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+}
+
+static int on_stats(void *arg, const struct manage_request *r, struct buf *answer, struct err *err)
+{
+	(void)r, (void)err;
+	(*(unsigned *)arg)++;
+	buf_str(answer, "{}");
+	return 0;
+}
+
+/* Whatever the order in which the directory lists the marks. */
+START_TEST(a_sandbox_that_died_hides_no_other)
+{
+	static const struct manage_route routes[] = { { "GET", "/direct-volume/stats", on_stats },
+						      { NULL, NULL, NULL } };
+	static const char live[] = "/run/b@ns/" MANAGE_SOCKET;
+	char *argv[] = { (char *)"direct-volume", (char *)"stats", (char *)"--volume-path",
+			 (char *)"/vol", NULL };
+	struct loop *loop = loop_new();
+	struct err err = ERR_INIT;
+	unsigned asked = 0;
+	struct manage *m;
+	pthread_t thread;
+
+	private_run();
+	ck_assert(pthread_create(&thread, NULL, run_loop, loop) == 0);
+	ck_assert_int_eq(volume_add("/vol", records[0].json, &err), 0);
+	leave_user("a@ns"), leave_user("b@ns"), leave_user("c@ns");
+	ck_assert_int_lt(volume_verb(4, argv, &err), 0);
+	ck_assert_int_eq(err.sys, ECONNREFUSED);
+	err_clear(&err);
+	ck_assert(unlink(live) == 0);
+	m = manage_new(loop, live, routes, &asked, &err);
+	ck_assert_msg(m != NULL, "%s", err.msg);
+	ck_assert_msg(volume_verb(4, argv, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(asked, 1);
+	manage_free(m);
+	loop_stop(loop);
+	(void)pthread_join(thread, NULL);
+	loop_free(loop);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("volume");
@@ -263,6 +322,7 @@ int main(void)
 	if (geteuid() == 0) {
 		tcase_add_test(tc, a_volume_and_its_users);
 		tcase_add_test(tc, the_socket_answers_requests);
+		tcase_add_test(tc, a_sandbox_that_died_hides_no_other);
 	} else {
 		(void)puts("skipped: a /run of its own needs root");
 	}
