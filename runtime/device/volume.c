@@ -147,17 +147,17 @@ int volume_find(const char *path, struct volume *out, struct err *err)
 
 /* --- its users --- */
 
-int volume_mark(const char *path, const char *sandbox, const char *state_dir, struct err *err)
+int volume_mark(const char *path, const char *key, const char *state_dir, struct err *err)
 {
-	AUTO(str) char *dir = dir_of(path, err), *file = dir ? path_join(dir, sandbox) : NULL;
+	AUTO(str) char *dir = dir_of(path, err), *file = dir ? path_join(dir, key) : NULL;
 
 	return file ? file_note(file, state_dir, strlen(state_dir), 0600, err) : -1;
 }
 
-void volume_unmark(const char *path, const char *sandbox)
+void volume_unmark(const char *path, const char *key)
 {
 	struct err invalid = ERR_INIT; /* such a path was never marked */
-	AUTO(str) char *dir = dir_of(path, &invalid), *file = dir ? path_join(dir, sandbox) : NULL;
+	AUTO(str) char *dir = dir_of(path, &invalid), *file = dir ? path_join(dir, key) : NULL;
 
 	if (file)
 		(void)unlink(file);

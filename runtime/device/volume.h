@@ -10,8 +10,9 @@
  *		{"volume-type": "block", "device": "/dev/sdb", "fstype": "ext4",
  *		 "metadata": {"fsGroup": "1000", "fsGroupChangePolicy": "OnRootMismatch"},
  *		 "options": ["noatime"]}
- *	VOLUME_DIR/BASE64URL(VOLUME)/SANDBOX
- *		for each sandbox that uses the volume; has the path of its state directory
+ *	VOLUME_DIR/BASE64URL(VOLUME)/KEY
+ *		for each sandbox that uses the volume (record_key); has the path of its state
+ *		directory
  *
  * kata-runtime writes mountInfo.json, the shim reads it and marks the volumes that it uses. Any
  * thread.
@@ -52,10 +53,10 @@ MUST_CHECK int volume_remove(const char *path, struct err *err);
 /* Returns 1 and *out, for volume_release(); 0 if the path has no record. */
 MUST_CHECK int volume_find(const char *path, struct volume *out, struct err *err);
 
-/* Marks a volume as used by a sandbox, and removes the mark. */
-MUST_CHECK int volume_mark(const char *path, const char *sandbox, const char *state_dir,
+/* Marks a volume as used by the sandbox of that key, and removes the mark. */
+MUST_CHECK int volume_mark(const char *path, const char *key, const char *state_dir,
 			   struct err *err);
-void volume_unmark(const char *path, const char *sandbox);
+void volume_unmark(const char *path, const char *key);
 /* *dirs: the state directories of the sandboxes that use the volume, strv, heap. E_NOT_FOUND: it
  * has no record, or no sandbox uses it. */
 MUST_CHECK int volume_users(const char *path, char ***dirs, struct err *err);

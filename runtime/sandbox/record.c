@@ -67,7 +67,7 @@ struct thing {
 	char *tap, *netns;
 	const char *model;
 	struct netns_identity identity;
-	/* of a volume */
+	/* of a volume: the sandbox's key */
 	char *sandbox;
 };
 
@@ -147,9 +147,9 @@ static void volume_write(const struct thing *t, struct json *to)
 static void volume_undo(const struct json *from)
 {
 	const char *path = json_get_text(from, "name"), *sandbox = json_get_text(from, "sandbox");
-	struct err invalid = ERR_INIT; /* not what we write: ignored */
 
-	if (path && str_check_id(sandbox ? sandbox : "", "sandbox", &invalid) == 0)
+	/* A key, or an id if an older version wrote it; anything else is not what we write. */
+	if (path && !str_empty(sandbox) && *sandbox != '.' && !strchr(sandbox, '/'))
 		volume_unmark(path, sandbox);
 }
 
@@ -296,7 +296,9 @@ void record_forget_cgroups(struct record *r)
 
 void record_volume(struct record *r, const char *path)
 {
-	struct thing t = { .kind = THING_VOLUME, .name = xstrdup(path), .sandbox = xstrdup(r->id) };
+	struct thing t = { .kind = THING_VOLUME,
+			   .name = xstrdup(path),
+			   .sandbox = record_key(r->namespace, r->id) };
 
 	(void)pthread_mutex_lock(&r->lock);
 	forget(r, THING_VOLUME, path);

@@ -20,7 +20,7 @@
  *		    {"kind": "user", "name": "vmm", "uid": 2046820353, "key": "x@default"},
  *		    {"kind": "interface", "name": "eth0", "tap": "tap0_kata", "model": "tcfilter",
  *		     "netns": "/run/netns/x", "device": 4, "inode": 4026532281},
- *		    {"kind": "volume", "name": "/csi/volume", "sandbox": "ID"}, ...]}
+ *		    {"kind": "volume", "name": "/csi/volume", "sandbox": "ID@NAMESPACE"}, ...]}
  *
  * Each kind is a row of the table in record.c. Version 1 (0.1.0) had the members "vmm" and
  * "virtiofsd" instead of the list; record_undo() reads it too.

@@ -412,7 +412,7 @@ int sandbox_start(struct sandbox *s, const struct sandbox_wanted *wanted, struct
 int sandbox_use_volume(struct sandbox *s, const char *path, struct err *err)
 {
 	record_volume(s->record, path);
-	return record_write(s->record, err) < 0 ? -1 : volume_mark(path, s->id, s->state_dir, err);
+	return record_write(s->record, err) < 0 ? -1 : volume_mark(path, s->key, s->state_dir, err);
 }
 
 int sandbox_call(struct sandbox *s, const char *method, const void *request,

@@ -10,6 +10,7 @@
 #include "base/spawn.h"
 #include "base/str.h"
 #include "container/cgroup.h"
+#include "device/volume.h"
 #include "network/netns.h"
 #include "network/network.h"
 #include "network/wire.h"
@@ -19,8 +20,10 @@
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #define KEY "record-test@none"
@@ -219,6 +222,36 @@ START_TEST(control_groups_are_recorded_and_removed)
 }
 END_TEST
 
+/* Two sandboxes in different namespaces may have the same id. */
+START_TEST(a_volume_is_marked_for_its_own_sandbox)
+{
+	static const char volume[] = "/record-test", info[] = "{\"volume-type\": \"block\", "
+							      "\"device\": \"/dev/x\", "
+							      "\"fstype\": \"ext4\"}";
+	AUTO(str) char *key = record_key("one", "pod"), *other = record_key("two", "pod");
+	struct record *r = record_new(dir, "one", "pod");
+	AUTO(strv) char **users = NULL;
+	struct err err = ERR_INIT;
+
+	ck_assert(unshare(CLONE_NEWNS) == 0);
+	ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	ck_assert(mount("tmpfs", "/run", "tmpfs", 0, "mode=0755") == 0);
+	ck_assert_msg(volume_add(volume, info, &err) == 0, "%s", err.msg);
+	ck_assert_msg(volume_mark(volume, key, "/run/one", &err) == 0, "%s", err.msg);
+	ck_assert_msg(volume_mark(volume, other, "/run/two", &err) == 0, "%s", err.msg);
+	record_volume(r, volume);
+	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
+	if (_i)
+		record_undo(dir, key); /* the process has died */
+	else
+		record_undo_volumes(r);
+	record_free(r);
+	ck_assert_msg(volume_users(volume, &users, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(strv_len(users), 1);
+	ck_assert_str_eq(users[0], "/run/two");
+}
+END_TEST
+
 /* None of these may kill a process that is not the sandbox's. */
 static const char *const harmless[][2] = {
 	{ "{\"version\": 2, \"things\": [{\"kind\": \"process\", \"pid\": ", ", \"start\": 1}]}" },
@@ -303,6 +336,8 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, interfaces_are_recorded_and_forgotten);
 	tcase_add_test(tc, control_groups_are_recorded_and_removed);
 	tcase_add_test(tc, no_record_is_nothing_to_undo);
+	if (geteuid() == 0)
+		tcase_add_loop_test(tc, a_volume_is_marked_for_its_own_sandbox, 0, 2);
 	tcase_add_loop_test(tc, only_its_own_processes_are_killed, 0,
 			    (int)(sizeof(unrecorded) / sizeof(*unrecorded)));
 	suite_add_tcase(suite, tc);

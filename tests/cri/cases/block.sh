@@ -199,7 +199,7 @@ test_direct_volume_of_a_dead_shim() {
 	kill -KILL "$(cat "$LAB/state/io.containerd.runtime.v2.task/k8s.io/$pod/shim.pid")"
 	until_is "state of the container" CONTAINER_EXITED of_container "$id" state
 	pod_gone "$pod"
-	until_is "users" "" find /run/kata-containers/shared/direct-volumes -name "$pod"
+	until_is "users" "" find /run/kata-containers/shared/direct-volumes -name "$pod@*"
 	direct_volume remove "$dir"
 	rm -r "$dir" "$file"
 }
