@@ -50,6 +50,15 @@ struct deadline deadline_min(struct deadline a, struct deadline b)
 	return a.at_ms < b.at_ms ? a : b;
 }
 
+unsigned growing_pause(unsigned failures, unsigned first_ms, unsigned most_ms)
+{
+	uint64_t pause = failures ? first_ms : 0;
+
+	for (unsigned i = 1; i < failures && pause < most_ms; i++)
+		pause *= 2;
+	return pause < most_ms ? (unsigned)pause : most_ms;
+}
+
 /* --- condition variables --- */
 
 /* Condition variables know CLOCK_REALTIME and CLOCK_MONOTONIC only. */

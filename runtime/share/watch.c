@@ -3,6 +3,7 @@
 
 #include "share/watch.h"
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -18,11 +19,13 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-enum { EVENTS_BYTES = 4096 };
+enum { EVENTS_BYTES = 4096, AGAIN_MS = 500, AGAIN_MAX_MS = 60000 };
 
 struct watched {
-	int wd; /* inotify's watch descriptor; the same for all copies of a directory */
-	bool changed;
+	int wd;            /* inotify's watch descriptor; the same for all copies of a directory */
+	bool changed;      /* and not copied since */
+	unsigned failures; /* of copying it since the last change */
+	struct deadline next; /* when it may be tried again */
 	struct copy copy;
 };
 
@@ -41,6 +44,13 @@ static struct copy copy_of(const struct copy *c)
 
 /* --- the thread --- */
 
+static void mark_changed(struct watched *v)
+{
+	v->changed = true;
+	v->failures = 0;
+	v->next = deadline_in(0);
+}
+
 static void note_change(struct copy_watch *w, const struct inotify_event *e)
 {
 	/* After an overflow any volume may have changed. */
@@ -49,8 +59,10 @@ static void note_change(struct copy_watch *w, const struct inotify_event *e)
 	if (!all && (!e->len || !str_eq(e->name, "..data")))
 		return;
 	(void)pthread_mutex_lock(&w->lock);
-	vec_each(struct watched, v, &w->list)
-		v->changed = v->changed || all || v->wd == e->wd;
+	vec_each(struct watched, v, &w->list) {
+		if (all || v->wd == e->wd)
+			mark_changed(v);
+	}
 	(void)pthread_mutex_unlock(&w->lock);
 }
 
@@ -69,8 +81,8 @@ static void read_events(struct copy_watch *w)
 	}
 }
 
-/* Finds a volume that has changed, and marks it as unchanged. *out: a copy of its description, so
- * that the lock need not be held while copying. */
+/* Finds a volume that is to be copied now, and marks it as unchanged. *out: a copy of its
+ * description, so that the lock need not be held while copying. */
 static bool take_changed(struct copy_watch *w, struct copy *out)
 {
 	bool found = false;
@@ -79,15 +91,32 @@ static bool take_changed(struct copy_watch *w, struct copy *out)
 	for (size_t i = 0; i < w->list.n && !found; i++) {
 		struct watched *v = &w->list.v[i];
 
-		found = v->changed;
-		v->changed = false;
-		if (found)
+		found = v->changed && deadline_passed(v->next);
+		if (found) {
+			v->changed = false;
 			*out = copy_of(&v->copy);
+		}
 	}
 	(void)pthread_mutex_unlock(&w->lock);
 	return found;
 }
 
+/* Has a volume copied again after a pause that grows, unless it has been removed or has changed
+ * meanwhile. */
+static void try_later(struct copy_watch *w, const struct copy *c)
+{
+	(void)pthread_mutex_lock(&w->lock);
+	vec_each(struct watched, v, &w->list) {
+		if (v->changed || !str_eq(v->copy.guest, c->guest))
+			continue;
+		v->changed = true;
+		v->failures++;
+		v->next = deadline_in(growing_pause(v->failures, AGAIN_MS, AGAIN_MAX_MS));
+	}
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+/* E_LIMIT: a volume that is too large stays so until it changes. */
 static void copy_changed(struct copy_watch *w)
 {
 	struct copy c;
@@ -95,11 +124,26 @@ static void copy_changed(struct copy_watch *w)
 	while (take_changed(w, &c)) {
 		struct err err = ERR_INIT;
 
-		if (copy_send(&c, &w->to, &err) < 0)
+		if (copy_send(&c, &w->to, &err) < 0) {
+			if (err.code != E_LIMIT)
+				try_later(w, &c);
 			log_err(LOG_WARN, &err, "the new contents of a volume are not in the guest",
 				LOG_S("source", c.source), LOG_S("container", c.container));
+		}
 		copy_release(&c);
 	}
+}
+
+/* When a copy that failed is tried again, in milliseconds; -1: there is none. */
+static int until_next(struct copy_watch *w)
+{
+	struct deadline next = DEADLINE_NEVER;
+
+	(void)pthread_mutex_lock(&w->lock);
+	vec_each(struct watched, v, &w->list)
+		next = v->changed ? deadline_min(next, v->next) : next;
+	(void)pthread_mutex_unlock(&w->lock);
+	return deadline_left(next);
 }
 
 static void *watch(void *arg)
@@ -108,7 +152,7 @@ static void *watch(void *arg)
 	struct pollfd fds[] = { { w->inotify, POLLIN, 0 }, { w->end, POLLIN, 0 } };
 
 	for (;;) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 2, until_next(w)) < 0 && errno != EINTR)
 			bug("poll: %d", errno);
 		if (fds[1].revents)
 			return NULL;

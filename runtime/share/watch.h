@@ -11,7 +11,8 @@
  *	copy_watch_remove(w, container);	// any thread
  *	copy_watch_free(w);			// after the VM has stopped: to.send fails soon
  *
- * A copy that fails is logged, and made again at the next change.
+ * A copy that fails is logged, and made again after half a second, then after pauses that grow to a
+ * minute, until it succeeds or the volume changes. One that is too large waits for a change.
  */
 
 #include "base/err.h"

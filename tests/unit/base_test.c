@@ -26,6 +26,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/seccomp.h>
@@ -463,6 +464,16 @@ static void *signal_once(void *arg)
 	(void)pthread_mutex_unlock(&s->lock);
 	return NULL;
 }
+
+START_TEST(a_pause_grows_up_to_its_limit)
+{
+	static const unsigned pauses[] = { 0, 500, 1000, 2000, 3000, 3000 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(pauses); i++)
+		ck_assert_uint_eq(growing_pause(i, 500, 3000), pauses[i]);
+	ck_assert_uint_eq(growing_pause(UINT_MAX, 500, UINT_MAX), UINT_MAX);
+}
+END_TEST
 
 START_TEST(a_condition_is_waited_for_until_its_deadline)
 {
@@ -1188,6 +1199,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, urls_are_decoded);
 	tcase_add_test(pure, nearest_word);
 	tcase_add_test(pure, paths_are_cleaned);
+	tcase_add_test(pure, a_pause_grows_up_to_its_limit);
 	tcase_add_test(pure, a_condition_is_waited_for_until_its_deadline);
 	tcase_add_test(pure, spawn_runs_programs);
 	tcase_add_loop_test(pure, a_caught_signal_ends_waits, 0, 3);

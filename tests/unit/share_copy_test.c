@@ -31,7 +31,7 @@ static char *tree;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char **got; /* "PATH MODE UID:GID OFFSET/SIZE LENGTH" */
-static int fail_at = -1;
+static int fail_at = -1, failures;
 
 static int take(void *arg, const Grpc__CopyFileRequest *r, struct err *err)
 {
@@ -39,11 +39,13 @@ static int take(void *arg, const Grpc__CopyFileRequest *r, struct err *err)
 
 	(void)arg;
 	(void)pthread_mutex_lock(&lock);
-	if (fail_at == (int)strv_len(got))
+	if (fail_at == (int)strv_len(got)) {
+		failures++;
 		result = err_set(err, E_IO, "the guest is full");
-	else
+	} else {
 		strv_pushf(&got, "%s %o %d:%d %lld/%lld %zu", r->path, r->file_mode, r->uid, r->gid,
 			   (long long)r->offset, (long long)r->file_size, r->data.len);
+	}
 	(void)pthread_mutex_unlock(&lock);
 	return result;
 }
@@ -300,15 +302,6 @@ START_TEST(a_change_is_sent_again)
 	change("1");
 	await(GUEST "/..1/key");
 	await(GUEST "/..data");
-	/* A copy that failed is made again. */
-	(void)pthread_mutex_lock(&lock);
-	fail_at = (int)strv_len(got);
-	(void)pthread_mutex_unlock(&lock);
-	change("2");
-	(void)poll(NULL, 0, 50);
-	(void)pthread_mutex_lock(&lock);
-	fail_at = -1;
-	(void)pthread_mutex_unlock(&lock);
 	change("3");
 	await(GUEST "/..3/key");
 	copy_watch_remove(w, "another");
@@ -316,6 +309,48 @@ START_TEST(a_change_is_sent_again)
 	await(GUEST "/..4/key");
 	copy_watch_remove(w, "c");
 	copy_watch_free(w);
+}
+END_TEST
+
+static void set_failing(bool failing)
+{
+	(void)pthread_mutex_lock(&lock);
+	fail_at = failing ? (int)strv_len(got) : -1;
+	(void)pthread_mutex_unlock(&lock);
+}
+
+static void await_failures(int n)
+{
+	struct deadline d = deadline_in(WAIT_MS);
+	int now = 0;
+
+	while (now < n) {
+		ck_assert_msg(!deadline_passed(d), "%d failures instead of %d", now, n);
+		(void)poll(NULL, 0, 5);
+		(void)pthread_mutex_lock(&lock);
+		now = failures;
+		(void)pthread_mutex_unlock(&lock);
+	}
+}
+
+/* Without a further change, and whenever the guest can take it. */
+START_TEST(a_copy_that_failed_is_made_again)
+{
+	AUTO(copies) struct copies list = list_of(tree);
+	struct err err = ERR_INIT;
+	struct copy_watch *w = copy_watch_new(&to, &err);
+
+	ck_assert_msg(w != NULL, "%s", err.msg);
+	ck_assert_msg(copy_watch_add(w, &list.v[0], &err) == 0, "%s", err.msg);
+	set_failing(true);
+	change("1");
+	await_failures(2);
+	set_failing(false);
+	await(GUEST "/..1/key");
+	set_failing(true);
+	change("2");
+	await_failures(3);
+	copy_watch_free(w); /* does not wait for the next try */
 }
 END_TEST
 
@@ -348,6 +383,7 @@ int main(void)
 	tcase_add_test(t, sources_that_cannot_be_copied_are_refused);
 	tcase_add_test(t, volumes_that_change_are_recognized);
 	tcase_add_test(t, a_change_is_sent_again);
+	tcase_add_test(t, a_copy_that_failed_is_made_again);
 	tcase_add_test(t, only_directories_are_watched);
 	suite_add_tcase(s, t);
 	return suite_run(s);
