@@ -232,11 +232,16 @@ int share_add(struct share *s, const char *container, const char *source,
 	return result < 0 ? err_wrap(err, "share %s", source) : 0;
 }
 
+static int remove_mounts(const char *path, struct err *err)
+{
+	return mount_detach_below(path, err) < 0 ? -1 : path_remove_tree(path, err);
+}
+
 static int remove_volume(const struct share *s, const struct share_volume *v, struct err *err)
 {
 	AUTO(str) char *path = path_join(s->dir, v->name);
 
-	return mount_detach_below(path, err) < 0 ? -1 : path_remove_tree(path, err);
+	return remove_mounts(path, err);
 }
 
 /* Goes on after a failure, and reports the first one. */
@@ -257,17 +262,19 @@ static int remove_volumes(struct share *s, const char *container, struct err *er
 	return err->code ? -1 : 0;
 }
 
+/* All of the container's mounts, whatever fails: one that stays keeps its image layers busy. The
+ * first failure is reported. */
 int share_remove(struct share *s, const char *container, struct err *err)
 {
 	AUTO(str) char *dir = path_join(s->dir, container);
-	int result;
+	struct err failed = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->lock);
-	result = remove_volumes(s, container, err);
+	(void)!remove_volumes(s, container, err);
 	(void)pthread_mutex_unlock(&s->lock);
-	if (result < 0)
-		return -1;
-	return mount_detach_below(dir, err) < 0 ? -1 : path_remove_tree(dir, err);
+	if (remove_mounts(dir, &failed) < 0 && !err->code)
+		*err = failed;
+	return err->code ? -1 : 0;
 }
 
 /* --- sandbox_bind_mounts --- */

@@ -77,7 +77,8 @@ MUST_CHECK int share_open(const struct share *s, struct err *err);
 /* Shares a container's mounted root file system; *guest is its path in the guest, heap. */
 MUST_CHECK int share_rootfs(const struct share *s, const char *container, const char *rootfs,
 			    char **guest, struct err *err);
-/* Removes the container's mounts from the share, except those that other containers use. */
+/* Removes the container's mounts from the share, except those that other containers use. After a
+ * failure it has removed what it could. */
 MUST_CHECK int share_remove(struct share *s, const char *container, struct err *err);
 /* Shares a file or directory of the host for a container, under a generated name. The caller frees
  * out->guest. */

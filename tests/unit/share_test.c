@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which share a VM gets, and which virtiofsd serves it. */
 
+#include "mount/mount.h"
 #include "share/choice.h"
+#include "share/share.h"
 #include "share/virtiofsd.h"
 #include "vmm/kernel.h"
 
@@ -16,8 +18,11 @@
 #include <check.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -311,6 +316,41 @@ START_TEST(a_daemon_may_open_many_files)
 }
 END_TEST
 
+/* --- the share's mounts --- */
+
+/* The directory of a volume cannot be removed, since the file system is read-only now. */
+START_TEST(a_volume_that_stays_does_not_keep_the_rootfs)
+{
+	const struct share_how how = { .recursive = false };
+	const struct runtime_config none = { .shared_fs = (char *)"virtio-fs" };
+	AUTO(str)
+	char *top = path_join(dir, "top"),
+	     *rootfs = path_join(dir, "top/c/rootfs"), *guest = NULL;
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	struct err err = ERR_INIT;
+	struct shared out;
+	struct share s;
+
+	ck_assert(unshare(CLONE_NEWNS) == 0);
+	ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	ck_assert_int_eq(path_make(top, 0755, &err), 0);
+	ck_assert(mount("tmpfs", top, "tmpfs", 0, NULL) == 0);
+	share_init(&s, top, &none);
+	ck_assert_msg(share_rootfs(&s, "c", "/usr", &guest, &err) == 0, "%s", err.msg);
+	ck_assert_msg(share_add(&s, "c", "/etc", &how, &out, &err) == 0, "%s", err.msg);
+	free(out.guest);
+	ck_assert(mount(NULL, top, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+	ck_assert_int_lt(share_remove(&s, "c", &err), 0);
+	ck_assert_msg(strstr(err.msg, "mount-") != NULL, "%s", err.msg);
+	err_clear(&err);
+	ck_assert_int_eq(mount_list_read(&list, &err), 0);
+	for (size_t i = 0; i < list.n; i++)
+		ck_assert_str_ne(list.v[i].target, rootfs);
+	share_release(&s);
+	ck_assert(umount2(top, MNT_DETACH) == 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("share");
@@ -328,6 +368,10 @@ int main(void)
 	tcase_add_test(t, a_daemon_is_asked_for_its_help_once);
 	tcase_add_test(t, each_daemon_has_its_options);
 	tcase_add_test(t, a_daemon_may_open_many_files);
+	if (geteuid() == 0)
+		tcase_add_test(t, a_volume_that_stays_does_not_keep_the_rootfs);
+	else
+		(void)puts("skipped: mounts need root");
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
