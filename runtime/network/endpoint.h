@@ -6,6 +6,7 @@
  * each. All functions that take a netlink socket must be called with one of that namespace.
  */
 
+#include "base/deadline.h"
 #include "base/err.h"
 #include "base/vec.h"
 #include "netlink/netlink.h"
@@ -21,9 +22,12 @@ struct endpoint {
 	int vhost_fd;             /* /dev/vhost-net, or -1 */
 	bool connected;           /* we have connected it, and must disconnect it */
 	bool plugged;             /* into the running VM, with the tap's name as id */
-	bool skipped; /* not for the guest, or no longer; only its names stay reserved */
-	bool synced;  /* the guest has it as it is in link */
-	bool gone;    /* it is no longer in the namespace, or no longer for the guest */
+	bool skipped;      /* not for the guest, or no longer; only its names stay reserved */
+	bool waiting;      /* connecting it has failed; not for the guest until it is tried again */
+	unsigned failures; /* of connecting it */
+	struct deadline next; /* if waiting: when to try again */
+	bool synced;          /* the guest has it as it is in link */
+	bool gone;            /* it is no longer in the namespace, or no longer for the guest */
 };
 
 enum { ENDPOINTS_MAX = 64 }; /* further interfaces are ignored while the VM runs */

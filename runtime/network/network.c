@@ -20,10 +20,16 @@ DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
 
 /* --- reading the namespace --- */
 
+/* False for interfaces that the guest does not get, or no longer, or not yet. */
+static bool is_for_guest(const struct endpoint *e)
+{
+	return !e->skipped && !e->waiting;
+}
+
 static bool is_endpoint(const struct network *n, const char *device)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
-		if (!e->skipped && str_eq(e->link.name, device))
+		if (is_for_guest(e) && str_eq(e->link.name, device))
 			return true;
 	}
 	return false;
@@ -32,7 +38,7 @@ static bool is_endpoint(const struct network *n, const char *device)
 const char *network_name_of(const struct network *n, int index)
 {
 	vec_each(const struct endpoint, e, &n->endpoints.list) {
-		if (!e->skipped && e->link.index == index)
+		if (is_for_guest(e) && e->link.index == index)
 			return e->link.name;
 	}
 	return NULL;

@@ -17,7 +17,7 @@
  * While the VM runs, the namespace may change:
  *
  *	fd = network_watch(&n, err)		// readable when something has changed
- *	network_rescan(&n, err)			// then, for each endpoint not skipped:
+ *	network_rescan(&n, err)			// then, for each not skipped or waiting:
  *	network_plug(&n, endpoint, err)		// if not connected; record it before
  *	network_adjust(&n, endpoint, err)	// if not synced, before updating the guest
  *	network_drop(&n, index)			// if gone, after unplugging it from the VM

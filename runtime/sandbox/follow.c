@@ -16,14 +16,21 @@
 
 enum {
 	SETTLE_MS = 200, /* a network plugin takes several steps */
-	PLUG_MS = 20000
+	PLUG_MS = 20000,
+	/* What has failed is tried again after pauses that grow, so often without an event. */
+	AGAIN_MS = 1000,
+	AGAIN_MAX_MS = 60000,
+	TRIES = 10
 };
 
 struct follower {
 	struct sandbox *s;
 	int fd;
 	struct watch *watch, *pause; /* loop */
-	pthread_mutex_t lock;        /* guards what follows */
+	/* Used by the thread, and by the loop while there is none. */
+	unsigned failures;     /* of the last rescans, one after the other */
+	struct deadline again; /* when a rescan is due without an event */
+	pthread_mutex_t lock;  /* guards what follows */
 	pthread_cond_t changed;
 	bool busy, stopping;
 };
@@ -48,7 +55,7 @@ static void record(struct sandbox *s, const struct endpoint *e, bool connected)
 	if (connected)
 		record_interface(s->record, &s->network, e);
 	else
-		record_forget_interface(s->record, e->link.name);
+		record_forget_interface(s->record, e->tap);
 	if (record_write(s->record, &err) < 0)
 		complain(e, &err, "cannot record an interface");
 }
@@ -72,52 +79,72 @@ static int plug(struct sandbox *s, struct endpoint *e, struct err *err)
 	return -1;
 }
 
-/* The interface was added to the namespace. */
-static void add(struct follower *f, struct endpoint *e)
+static bool update(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
 
-	if (plug(f->s, e, &err) < 0) {
-		complain(e, &err, "the guest does not get an interface that has come");
-		e->skipped = true;
-	} else if (interfaces_update(f->s, e, soon(f), &err) < 0) {
-		complain(e, &err, "cannot tell the guest of an interface");
-	}
+	if (interfaces_update(f->s, e, soon(f), &err) == 0)
+		return true;
+	complain(e, &err, "cannot tell the guest of an interface");
+	return false;
 }
 
-/* The interface's addresses, name or MTU have changed. */
-static void change(struct follower *f, struct endpoint *e)
+/* Every attempt to connect an interface causes events, so the pause after it is the interface's
+ * own. */
+static void put_off(struct endpoint *e)
+{
+	e->failures++;
+	e->waiting = e->failures < TRIES;
+	e->skipped = !e->waiting;
+	e->next = deadline_in(growing_pause(e->failures, AGAIN_MS, AGAIN_MAX_MS));
+}
+
+/* The interface was added to the namespace. Each of these returns false if something is left to be
+ * tried again. */
+static bool add(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
 
+	if (plug(f->s, e, &err) == 0)
+		return update(f, e);
+	complain(e, &err, "the guest does not get an interface that has come");
+	put_off(e);
+	return false;
+}
+
+/* The interface's addresses, name or MTU have changed. `delete` would not find it by a former
+ * name. */
+static bool change(struct follower *f, struct endpoint *e)
+{
+	struct err err = ERR_INIT;
+
+	record(f->s, e, true);
 	if (network_adjust(&f->s->network, e, &err) < 0)
 		complain(e, &err, "cannot adjust the tap of an interface");
-	if (interfaces_update(f->s, e, soon(f), &err) < 0)
-		complain(e, &err, "cannot tell the guest of an interface");
+	return update(f, e);
 }
 
-/* The interface was removed from the namespace. Returns true if nothing of it is left in the VM;
- * else its endpoint stays in the list, and the next rescan tries again. */
-static bool leave(struct follower *f, struct endpoint *e)
+/* The interface was removed from the namespace. One that was plugged in is removed from the list
+ * once it is no longer in the VM; one that the VM had at boot stays there without addresses. */
+static bool leave(struct follower *f, struct endpoint *e, bool *left)
 {
 	struct err err = ERR_INIT;
 
+	*left = !e->connected;
 	if (!e->skipped)
 		record(f->s, e, false);
 	if (!e->connected)
 		return true;
 	if (!e->plugged) {
-		if (!e->skipped && interfaces_update(f->s, e, soon(f), &err) < 0)
-			complain(e, &err, "cannot tell the guest of an interface");
-		e->skipped = true;
-		return false;
+		e->skipped = e->skipped || update(f, e);
+		return e->skipped;
 	}
 	e->skipped = true;
-	if (vm_unplug_nic(f->s->vm, e->tap, deadline_in(PLUG_MS), &err) == 0 ||
-	    err.code == E_NOT_FOUND) /* after an earlier attempt */
-		return true;
-	complain(e, &err, "an interface that has gone is still in the guest");
-	return false;
+	*left = vm_unplug_nic(f->s->vm, e->tap, deadline_in(PLUG_MS), &err) == 0 ||
+		err.code == E_NOT_FOUND; /* after an earlier attempt */
+	if (!*left)
+		complain(e, &err, "an interface that has gone is still in the guest");
+	return *left;
 }
 
 /* --- all endpoints --- */
@@ -132,30 +159,77 @@ static bool is_stopping(struct follower *f)
 	return stopping;
 }
 
+/* Interfaces whose pause has ended take part in the rescan again, so that their routes are read. */
+static void end_pauses(struct network *n)
+{
+	vec_each(struct endpoint, e, &n->endpoints.list)
+		e->waiting = e->waiting && !deadline_passed(e->next);
+}
+
 /* Removed interfaces come first: they free slots of the VM, and names, for added ones. */
-static void catch_up(struct follower *f)
+static bool sync_endpoints(struct follower *f)
 {
 	struct network *n = &f->s->network;
-	struct err err = ERR_INIT;
+	bool done = true, left;
 
-	if (network_rescan(n, &err) < 0) {
-		log_err(LOG_WARN, &err, "cannot see what has changed in the network namespace");
-		return;
-	}
 	for (size_t i = n->endpoints.list.n; i-- > 0 && !is_stopping(f);) {
-		if (n->endpoints.list.v[i].gone && leave(f, &n->endpoints.list.v[i]))
+		if (!n->endpoints.list.v[i].gone)
+			continue;
+		done &= leave(f, &n->endpoints.list.v[i], &left);
+		if (left)
 			network_drop(n, i);
 	}
 	vec_each(struct endpoint, e, &n->endpoints.list) {
-		if (e->gone || e->skipped || is_stopping(f))
+		if (e->gone || e->skipped || e->waiting || is_stopping(f))
 			continue;
 		if (!e->connected)
-			add(f, e);
+			done &= add(f, e);
 		else if (!e->synced)
-			change(f, e);
+			done &= change(f, e);
 	}
-	if (!is_stopping(f) && interfaces_route(f->s, soon(f), &err) < 0)
-		log_err(LOG_WARN, &err, "cannot give the guest its routes");
+	return done;
+}
+
+static bool rescan(struct network *n)
+{
+	struct err err = ERR_INIT;
+
+	if (network_rescan(n, &err) == 0)
+		return true;
+	log_err(LOG_WARN, &err, "cannot see what has changed in the network namespace");
+	return false;
+}
+
+/* Returns false if something has failed and is to be tried again. After a failure the guest must
+ * not be given the routes of an interface that it has not got. */
+static bool catch_up(struct follower *f)
+{
+	struct network *n = &f->s->network;
+	struct err err = ERR_INIT;
+	bool done;
+
+	end_pauses(n);
+	if (!rescan(n))
+		return false;
+	done = sync_endpoints(f);
+	if (!done && !is_stopping(f) && !rescan(n))
+		return false;
+	if (is_stopping(f) || interfaces_route(f->s, soon(f), &err) == 0)
+		return done;
+	log_err(LOG_WARN, &err, "cannot give the guest its routes");
+	return false;
+}
+
+/* When to rescan although there is no event. */
+static struct deadline next_rescan(const struct follower *f)
+{
+	struct deadline next = DEADLINE_NEVER;
+
+	if (f->failures && f->failures < TRIES)
+		next = deadline_in(growing_pause(f->failures, AGAIN_MS, AGAIN_MAX_MS));
+	vec_each(const struct endpoint, e, &f->s->network.endpoints.list)
+		next = e->waiting ? deadline_min(next, e->next) : next;
+	return next;
 }
 
 /* --- when to rescan --- */
@@ -164,11 +238,15 @@ static void catch_up(struct follower *f)
 static void on_done(void *arg)
 {
 	struct follower *f = arg;
+	int left = deadline_left(f->again);
 
 	(void)pthread_mutex_lock(&f->lock);
 	f->busy = false;
-	if (f->watch)
+	if (f->watch) {
 		watch_set(f->watch, EPOLLIN);
+		if (left >= 0)
+			timer_set(f->pause, left > SETTLE_MS ? (uint64_t)left : SETTLE_MS, false);
+	}
 	(void)pthread_cond_broadcast(&f->changed);
 	(void)pthread_mutex_unlock(&f->lock);
 }
@@ -177,18 +255,20 @@ static void *follow_main(void *arg)
 {
 	struct follower *f = arg;
 
-	catch_up(f);
+	f->failures = catch_up(f) ? 0 : f->failures + 1;
+	f->again = next_rescan(f);
 	loop_post(f->s->loop, on_done, f);
 	return NULL;
 }
 
-/* Loop. The queued events are dropped before the rescan, so that a change during it starts
- * another. */
+/* Loop. No further event is received until the rescan is done. The queued ones are dropped before
+ * it, so that a change during it starts another. */
 static void on_settled(void *arg)
 {
 	struct follower *f = arg;
 	struct err err = ERR_INIT;
 
+	watch_set(f->watch, 0);
 	netlink_watch_drain(f->fd);
 	(void)pthread_mutex_lock(&f->lock);
 	f->busy = !f->stopping && thread_detach(follow_main, f, 0, &err) == 0;
@@ -203,6 +283,7 @@ static void on_change(void *arg, uint32_t events)
 	struct follower *f = arg;
 
 	(void)events;
+	f->failures = 0;
 	watch_set(f->watch, 0);
 	timer_set(f->pause, SETTLE_MS, false);
 }

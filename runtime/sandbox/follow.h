@@ -9,7 +9,8 @@
  *
  * Events only say that something has changed; what has changed is found by reading the namespace
  * again (network_rescan). So a lost event does no harm, and many of them cause one rescan in 200 ms
- * at most. A failure is logged, and tried again at the next change; it never ends the sandbox. An
+ * at most. A failure is logged; it never ends the sandbox. What has failed is tried again at the
+ * next change, and without one after pauses that grow from a second to a minute, ten times. An
  * interface that the VM had at boot cannot be unplugged; it loses its addresses.
  */
 

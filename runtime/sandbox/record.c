@@ -255,12 +255,23 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
+/* With the lock held. An interface may be renamed; its tap has one name. */
+static void forget_tap(struct record *r, const char *tap)
+{
+	for (size_t i = r->things.n; i-- > 0;) {
+		if (!str_eq(r->things.v[i].tap, tap))
+			continue;
+		thing_release(&r->things.v[i]);
+		vec_remove(&r->things, i);
+	}
+}
+
 void record_interface(struct record *r, const struct network *n, const struct endpoint *e)
 {
 	struct thing t = { .kind = THING_INTERFACE, .identity = n->identity };
 
 	(void)pthread_mutex_lock(&r->lock);
-	forget(r, THING_INTERFACE, e->link.name);
+	forget_tap(r, e->tap);
 	t.name = xstrdup(e->link.name);
 	t.tap = xstrdup(e->tap);
 	t.model = network_model_of(e);
@@ -269,10 +280,10 @@ void record_interface(struct record *r, const struct network *n, const struct en
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-void record_forget_interface(struct record *r, const char *name)
+void record_forget_interface(struct record *r, const char *tap)
 {
 	(void)pthread_mutex_lock(&r->lock);
-	forget(r, THING_INTERFACE, name);
+	forget_tap(r, tap);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

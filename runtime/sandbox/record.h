@@ -55,11 +55,12 @@ void record_free(struct record *r);
 
 /* A process, with its start time; pid <= 0 removes the entry of that name. */
 void record_process(struct record *r, const char *name, pid_t pid);
-/* An interface of a network namespace that is connected with the VM (network/wire.h). */
+/* An interface of a network namespace that is connected with the VM (network/wire.h). It replaces an
+ * entry of the same tap: the interface may have been renamed. */
 struct endpoint;
 struct network;
 void record_interface(struct record *r, const struct network *n, const struct endpoint *e);
-void record_forget_interface(struct record *r, const char *name);
+void record_forget_interface(struct record *r, const char *tap);
 /* A control group of the host (host/cgroup.h). */
 void record_cgroup(struct record *r, const char *path);
 void record_forget_cgroups(struct record *r);

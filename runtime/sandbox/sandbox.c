@@ -443,7 +443,7 @@ static void forget_interfaces(struct sandbox *s)
 
 	vec_each(const struct endpoint, e, &s->network.endpoints.list) {
 		if (!e->connected)
-			record_forget_interface(s->record, e->link.name);
+			record_forget_interface(s->record, e->tap);
 	}
 	if (s->network.endpoints.list.n && record_write(s->record, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot record that the network is disconnected");

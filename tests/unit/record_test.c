@@ -174,7 +174,7 @@ START_TEST(interfaces_are_recorded_and_forgotten)
 
 	record_interface(r, &n, &ends[0]);
 	record_interface(r, &n, &ends[1]);
-	record_forget_interface(r, "eth0");
+	record_forget_interface(r, "tap0_kata");
 	ck_assert_msg(record_write(r, &err) == 0, "%s", err.msg);
 	record_free(r);
 	text = read_record();
