@@ -9,6 +9,7 @@
 #include "protocols/task.pb-c.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef Io__Containerd__Cgroups__V1__MemoryStat MemoryStat;
 typedef Io__Containerd__Cgroups__V1__MemoryEntry MemoryEntry;
@@ -41,23 +42,29 @@ static bool same_letters(const char *a, const char *b)
 	}
 }
 
-/* Sets the fields of each statistic's name, with and without "total_": in a hierarchy both have the
- * same value. */
-static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
+static void set_fields(MemoryStat *to, const char *prefix,
+		       const Grpc__MemoryStats__StatsEntry *line)
 {
 	const ProtobufCMessageDescriptor *d = &io__containerd__cgroups__v1__memory_stat__descriptor;
+	size_t len = strlen(prefix);
 
-	for (size_t i = 0; i < from->n_stats; i++) {
-		for (unsigned f = 0; f < d->n_fields; f++) {
-			const char *name = d->fields[f].name;
-			const char *bare = str_starts(name, "total_") ? name + 6 : name;
+	for (unsigned f = 0; f < d->n_fields; f++) {
+		const char *name = d->fields[f].name;
 
-			if (d->fields[f].type == PROTOBUF_C_TYPE_UINT64 &&
-			    same_letters(bare, from->stats[i]->key))
-				*(uint64_t *)(void *)((char *)to + d->fields[f].offset) =
-					from->stats[i]->value;
-		}
+		if (d->fields[f].type == PROTOBUF_C_TYPE_UINT64 && str_starts(name, prefix) &&
+		    same_letters(name + len, line->key))
+			*(uint64_t *)(void *)((char *)to + d->fields[f].offset) = line->value;
 	}
+}
+
+/* Sets the fields of each statistic's name. Those with "total_" include the control groups that the
+ * container has made: cgroup v1 has lines for them, in version 2 every line is a total. */
+static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
+{
+	for (size_t i = 0; i < from->n_stats; i++)
+		set_fields(to, "total_", from->stats[i]);
+	for (size_t i = 0; i < from->n_stats; i++)
+		set_fields(to, "", from->stats[i]);
 	to->cache = from->cache;
 }
 
