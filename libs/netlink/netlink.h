@@ -88,7 +88,7 @@ MUST_CHECK int netlink_drop_address(struct netlink *nl, int index, const struct 
 struct netlink_route {
 	int family;
 	char dest[INET6_ADDRSTRLEN + 4];      /* "10.0.0.0/24", "" for the default route */
-	char gateway[INET6_ADDRSTRLEN];       /* or "" */
+	char gateway[INET6_ADDRSTRLEN];       /* or ""; of an IPv4 route IPv6 too */
 	char source[INET6_ADDRSTRLEN];        /* preferred source, or "" */
 	char device[IFNAMSIZ];                /* or "" */
 	unsigned scope, protocol, flags, mtu; /* RT_SCOPE_*, RTPROT_*, RTNH_F_* */

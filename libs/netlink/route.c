@@ -26,6 +26,21 @@ static void take_address(int family, const struct nlattr *a, char *to)
 		to[0] = '\0';
 }
 
+/* The gateway of an IPv4 route may have an IPv6 address ("via inet6"); it is another attribute. */
+static void take_gateway(int family, const struct nlattr *gateway, const struct nlattr *via,
+			 char *to)
+{
+	const struct rtvia *other = nl_data(via, sizeof(*other));
+	const void *data;
+
+	take_address(family, gateway, to);
+	if (!other)
+		return;
+	data = nl_data(via, sizeof(*other) + family_len(other->rtvia_family));
+	if (!data || !inet_ntop(other->rtvia_family, other->rtvia_addr, to, INET6_ADDRSTRLEN))
+		to[0] = '\0';
+}
+
 static unsigned take_mtu(const struct nlattr *metrics)
 {
 	const struct nlattr *inner[RTAX_MTU + 1];
@@ -47,7 +62,7 @@ int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err)
 {
 	struct netlink_routes *out = arg;
 	const struct rtmsg *info = (const void *)((const uint8_t *)h + NLMSG_HDRLEN);
-	const struct nlattr *a[RTA_TABLE + 1];
+	const struct nlattr *a[RTA_VIA + 1];
 	struct netlink_route route = { .family = 0 };
 	char dest[INET6_ADDRSTRLEN];
 
@@ -68,7 +83,7 @@ int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err)
 	if (*dest && str_print(route.dest, sizeof(route.dest), "%s/%u", dest,
 			       (unsigned)info->rtm_dst_len) < 0)
 		return 0;
-	take_address(route.family, a[RTA_GATEWAY], route.gateway);
+	take_gateway(route.family, a[RTA_GATEWAY], a[RTA_VIA], route.gateway);
 	take_address(route.family, a[RTA_PREFSRC], route.source);
 	take_device(nl_u32(a[RTA_OIF]), route.device);
 	vec_push(&out->routes, route);
@@ -138,6 +153,23 @@ static int put_address(struct nl_request *r, int family, uint16_t type, const ch
 	return 0;
 }
 
+/* IPv6 routes have no gateways of IPv4. */
+static int put_gateway(struct nl_request *r, const struct netlink_route *route, struct err *err)
+{
+	struct {
+		struct rtvia head;
+		uint8_t address[16];
+	} via = { .head.rtvia_family = AF_INET6 };
+	size_t len;
+
+	if (route->family != AF_INET || !strchr(route->gateway, ':'))
+		return put_address(r, route->family, RTA_GATEWAY, route->gateway, err);
+	if (nl_parse_address(AF_INET6, route->gateway, via.address, &len, err) < 0)
+		return -1;
+	nl_attr(r, RTA_VIA, &via, sizeof(via));
+	return 0;
+}
+
 static int put_device(struct nl_request *r, const char *device, struct err *err)
 {
 	unsigned index = if_nametoindex(device);
@@ -176,8 +208,7 @@ static int route_request(struct nl_request *r, uint16_t type, uint16_t flags,
 		info.rtm_flags = route->flags & RTNH_F_ONLINK;
 	}
 	nl_begin(r, type, flags, &info, sizeof(info));
-	if (put_dest(r, &info, route->dest, err) < 0 ||
-	    put_address(r, route->family, RTA_GATEWAY, route->gateway, err) < 0 ||
+	if (put_dest(r, &info, route->dest, err) < 0 || put_gateway(r, route, err) < 0 ||
 	    put_address(r, route->family, RTA_PREFSRC, route->source, err) < 0 ||
 	    put_device(r, route->device, err) < 0)
 		return -1;

@@ -159,6 +159,38 @@ START_TEST(routes_are_added_listed_and_dropped)
 }
 END_TEST
 
+/* As networks without IPv4 between their routers have it. */
+START_TEST(a_gateway_may_be_of_the_other_family)
+{
+	struct netlink_address v4 = { AF_INET, "10.1.2.3", 24 };
+	struct netlink_route want = {
+		.family = AF_INET, .dest = "10.9.0.0/16", .gateway = "fe80::1", .device = "test0"
+	};
+	struct netlink_routes routes;
+	struct err err = ERR_INIT;
+	bool seen = false;
+
+	must(netlink_set_up(nl, link0.index, true, &err));
+	must(netlink_add_address(nl, link0.index, &v4, &err));
+	must(netlink_add_route(nl, &want, &err));
+	must(netlink_list_routes(nl, &routes, &err));
+	vec_each(struct netlink_route, r, &routes.routes) {
+		if (!str_eq(r->dest, want.dest))
+			continue;
+		seen = true;
+		ck_assert_str_eq(r->gateway, want.gateway);
+		ck_assert_int_eq(r->family, AF_INET);
+		must(netlink_drop_route(nl, r, &err));
+	}
+	ck_assert(seen);
+	netlink_routes_release(&routes);
+	(void)str_print(want.gateway, sizeof(want.gateway), "10.1.2.1");
+	want.family = AF_INET6;
+	(void)str_print(want.dest, sizeof(want.dest), "fd09::/64");
+	ck_assert_int_eq(netlink_add_route(nl, &want, &err), -1); /* the kernel has no such */
+}
+END_TEST
+
 START_TEST(neighbours_are_replaced)
 {
 	struct netlink_neighbour n = { .index = link0.index,
@@ -268,6 +300,7 @@ int main(void)
 	tcase_add_test(tc, links_are_found_and_changed);
 	tcase_add_test(tc, an_address_has_a_broadcast_address);
 	tcase_add_test(tc, routes_are_added_listed_and_dropped);
+	tcase_add_test(tc, a_gateway_may_be_of_the_other_family);
 	tcase_add_test(tc, neighbours_are_replaced);
 	tcase_add_test(tc, two_links_become_one_wire);
 	tcase_add_test(tc, errors_name_the_object);

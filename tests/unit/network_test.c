@@ -145,6 +145,16 @@ START_TEST(routes_that_the_guest_would_not_make_are_read)
 }
 END_TEST
 
+START_TEST(a_gateway_of_the_other_family_is_read)
+{
+	run("ip route add 10.9.0.0/16 via inet6 fe80::1 dev eth0");
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.routes.routes.n, 1);
+	ck_assert_str_eq(net.routes.routes.v[0].dest, "10.9.0.0/16");
+	ck_assert_str_eq(net.routes.routes.v[0].gateway, "fe80::1");
+}
+END_TEST
+
 /* Sends a ping to an address behind the interface. True if its frame arrives at the tap. */
 static bool arrives(int tap)
 {
@@ -541,6 +551,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, interfaces_of_the_plugin_are_read);
 	tcase_add_test(tc, routes_that_the_guest_would_not_make_are_read);
+	tcase_add_test(tc, a_gateway_of_the_other_family_is_read);
 	tcase_add_loop_test(tc, frames_pass_between_interface_and_vmm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, wires_of_a_dead_process_are_undone, 0, (int)ARRAY_LEN(models));
 	tcase_add_test(tc, rates_are_limited);
