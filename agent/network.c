@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 DEFINE_AUTO(netlink, struct netlink *, NULL, netlink_close)
@@ -88,15 +89,49 @@ static int set_link(struct netlink *nl, const struct netlink_link *link,
 	return netlink_set_flags(nl, link->index, flags, IFF_UP | IFF_NOARP, err);
 }
 
+/* Takes from a card whose interface is gone what a later one may have: only a random address of its
+ * own stays. The kernel removes the IPv6 addresses itself. */
+static int retire(struct netlink *nl, const struct netlink_link *link,
+		  const struct network_link *want, struct err *err)
+{
+	uint8_t r[5];
+	char mac[18];
+
+	if (getrandom(r, sizeof(r), 0) != (ssize_t)sizeof(r))
+		return err_sys(err, "get random bytes");
+	(void)snprintf(mac, sizeof(mac), "02:%02x:%02x:%02x:%02x:%02x", r[0], r[1], r[2], r[3],
+		       r[4]);
+	if (netlink_set_up(nl, link->index, false, err) < 0 ||
+	    set_addresses(nl, link, want, err) < 0)
+		return -1;
+	return netlink_set_mac(nl, link->index, mac, err);
+}
+
+/* As await_link(). A card that is gone is not waited for: it was there before. Returns 1 if there
+ * is none, since an earlier request has had its effect. */
+static int find(struct netlink *nl, const struct network_link *want, struct deadline deadline,
+		struct netlink_link *out, struct err *err)
+{
+	if (await_link(nl, want->mac, want->gone ? deadline_in(0) : deadline, out, err) == 0)
+		return 0;
+	if (!want->gone || err->code != E_NOT_FOUND)
+		return -1;
+	err_clear(err);
+	return 1;
+}
+
 int network_set_link(const struct network_link *want, struct deadline deadline, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
 	struct netlink_link link;
 	int result;
 
-	if (netlink_open(&nl, err) < 0 || await_link(nl, want->mac, deadline, &link, err) < 0)
+	if (netlink_open(&nl, err) < 0)
 		return -1;
-	result = set_link(nl, &link, want, err);
+	result = find(nl, want, deadline, &link, err);
+	if (result)
+		return result < 0 ? -1 : 0;
+	result = want->gone ? retire(nl, &link, want, err) : set_link(nl, &link, want, err);
 	netlink_link_release(&link);
 	return result < 0 ? err_wrap(err, "interface %.32s", want->name) : 0;
 }

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "netlink/netlink.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct network_link {
@@ -18,12 +19,14 @@ struct network_link {
 	const char *name;
 	unsigned mtu;   /* 0: unchanged */
 	unsigned flags; /* IFF_*; only IFF_NOARP is used */
+	bool gone;      /* the card stays, but belongs to no interface any more */
 	struct netlink_address *addresses;
 	size_t n_addresses;
 };
 
 /* Waits for the link with the hardware address, and sets its name, its addresses (others are
- * removed), MTU and flags. */
+ * removed), MTU and flags. One that is gone loses its addresses and its hardware address, so that a
+ * later card with the same one is not mistaken for it; success if there is none. */
 MUST_CHECK int network_set_link(const struct network_link *want, struct deadline deadline,
 				struct err *err);
 MUST_CHECK int network_list_links(struct netlink_links *out, struct err *err);

@@ -23,6 +23,7 @@ static int to_link(const Types__Interface *from, struct network_link *to, struct
 	*to = (struct network_link){ .mac = from->hwaddr,
 				     .name = from->name,
 				     .flags = from->raw_flags,
+				     .gone = from->raw_flags & NETMESSAGE_GONE,
 				     .mtu = (unsigned)from->mtu };
 	if (from->mtu > UINT32_MAX)
 		return err_set(err, E_INVALID, "MTU %llu", (unsigned long long)from->mtu);

@@ -172,6 +172,20 @@ int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu, struct err *err
 	return nl_talk(nl, &r, err) < 0 ? err_wrap(err, "set MTU %u of link %d", mtu, index) : 0;
 }
 
+int netlink_set_mac(struct netlink *nl, int index, const char *mac, struct err *err)
+{
+	struct ifinfomsg info = { .ifi_index = index };
+	struct nl_request r;
+	uint8_t bytes[6];
+
+	if (nl_parse_mac(mac, bytes, err) < 0)
+		return -1;
+	nl_begin(&r, RTM_NEWLINK, 0, &info, sizeof(info));
+	nl_attr(&r, IFLA_ADDRESS, bytes, sizeof(bytes));
+	return nl_talk(nl, &r, err) < 0 ? err_wrap(err, "give link %d the address %s", index, mac)
+					: 0;
+}
+
 int netlink_set_name(struct netlink *nl, int index, const char *name, struct err *err)
 {
 	struct ifinfomsg info = { .ifi_index = index };

@@ -67,6 +67,7 @@ void netlink_link_release(struct netlink_link *link);
 MUST_CHECK int netlink_set_up(struct netlink *nl, int index, bool up, struct err *err);
 MUST_CHECK int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu, struct err *err);
 MUST_CHECK int netlink_set_name(struct netlink *nl, int index, const char *name, struct err *err);
+MUST_CHECK int netlink_set_mac(struct netlink *nl, int index, const char *mac, struct err *err);
 MUST_CHECK int netlink_set_flags(struct netlink *nl, int index, unsigned flags, unsigned mask,
 				 struct err *err);
 /* Keeps the link from generating an IPv6 link-local address when it comes up. Success too if the

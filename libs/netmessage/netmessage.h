@@ -14,6 +14,10 @@
 #include "netlink/netlink.h"
 #include "protocols/types.pb-c.h"
 
+/* A flag in raw_flags, IFF_DORMANT: the interface has gone, but its card cannot be unplugged. Other
+ * agents ignore it. */
+#define NETMESSAGE_GONE 0x20000
+
 Types__Interface *netmessage_interface(const struct netlink_link *link);
 Types__Route *netmessage_route(const struct netlink_route *route);
 /* device: the name of the link through which the neighbour is reached. */

@@ -99,13 +99,28 @@ static void put_off(struct endpoint *e)
 	e->next = deadline_in(growing_pause(e->failures, AGAIN_MS, AGAIN_MAX_MS));
 }
 
+/* True if the guest has a card with the hardware address of a new interface, whose own interface has
+ * gone: the agent would take one for the other. A card that cannot be unplugged has lost its address
+ * once the agent was told. */
+static bool has_predecessor(const struct network *n, const struct endpoint *e)
+{
+	vec_each(const struct endpoint, old, &n->endpoints.list) {
+		if (old->gone && old->connected && (old->plugged || !old->skipped) &&
+		    str_eq(old->link.mac, e->link.mac))
+			return true;
+	}
+	return false;
+}
+
 /* The interface was added to the namespace. Each of these returns false if something is left to be
  * tried again. */
 static bool add(struct follower *f, struct endpoint *e)
 {
 	struct err err = ERR_INIT;
 
-	if (plug(f->s, e, &err) == 0)
+	if (has_predecessor(&f->s->network, e))
+		(void)err_set(&err, E_STATE, "one that has gone has its hardware address");
+	else if (plug(f->s, e, &err) == 0)
 		return update(f, e);
 	complain(e, &err, "the guest does not get an interface that has come");
 	put_off(e);
@@ -166,7 +181,8 @@ static void end_pauses(struct network *n)
 		e->waiting = e->waiting && !deadline_passed(e->next);
 }
 
-/* Removed interfaces come first: they free slots of the VM, and names, for added ones. */
+/* Removed interfaces come first: they free slots of the VM, names and hardware addresses, for added
+ * ones. */
 static bool sync_endpoints(struct follower *f)
 {
 	struct network *n = &f->s->network;

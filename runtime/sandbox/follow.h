@@ -11,7 +11,8 @@
  * again (network_rescan). So a lost event does no harm, and many of them cause one rescan in 200 ms
  * at most. A failure is logged; it never ends the sandbox. What has failed is tried again at the
  * next change, and without one after pauses that grow from a second to a minute, ten times. An
- * interface that the VM had at boot cannot be unplugged; it loses its addresses.
+ * interface that the VM had at boot cannot be unplugged; it loses its addresses, also that of its
+ * hardware, which a later interface may have.
  */
 
 #include "sandbox/sandbox.h"

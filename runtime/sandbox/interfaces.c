@@ -16,8 +16,10 @@ static Types__Interface *describe(const struct endpoint *e)
 	struct netlink_link link = e->link;
 
 	link.flags &= IFF_NOARP;
-	if (e->gone)
+	if (e->gone) {
 		link.addresses.n = 0;
+		link.flags |= NETMESSAGE_GONE;
+	}
 	return netmessage_interface(&link);
 }
 

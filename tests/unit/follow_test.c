@@ -162,7 +162,8 @@ static void setup(void)
 {
 	scratch_make(dir, "follow");
 	ck_assert(unshare(CLONE_NEWNET) == 0);
-	shell("ip link set lo up; ip link add peer type veth peer name eth0\n"
+	shell("ip link set lo up; ip link add peer type veth peer name eth0 address "
+	      "02:00:00:00:00:07\n"
 	      "ip link set peer addrgenmode none; ip link set eth0 addrgenmode none\n"
 	      "ip link set peer up; ip link set eth0 up; ip addr add 10.1.2.3/24 dev eth0");
 	config = (struct runtime_config){ .net_model = (char *)"tcfilter",
@@ -283,6 +284,18 @@ START_TEST(an_interface_that_has_gone_is_tried_again)
 }
 END_TEST
 
+/* The agent finds cards by their hardware address. */
+START_TEST(a_card_that_has_gone_makes_room_for_its_successor)
+{
+	set_failing(0, 2, 0);
+	shell("ip link add peer1 type veth peer name eth1 address 02:00:00:00:00:07\n"
+	      "ip link del eth0; ip addr add 10.1.3.3/24 dev eth1; ip link set eth1 up");
+	await("update with eth1");
+	for (char **one = guest.done; !str_eq(*one, "update without eth0"); one++)
+		ck_assert_str_ne(*one, "plug tap1_kata");
+}
+END_TEST
+
 START_TEST(a_renamed_interface_is_recorded_by_its_name)
 {
 	shell(ADD_ETH1);
@@ -311,6 +324,7 @@ int main(void)
 		tcase_add_test(t, an_interface_that_is_never_plugged_does_no_harm);
 		tcase_add_test(t, what_the_agent_could_not_do_is_tried_again);
 		tcase_add_test(t, an_interface_that_has_gone_is_tried_again);
+		tcase_add_test(t, a_card_that_has_gone_makes_room_for_its_successor);
 		tcase_add_test(t, a_renamed_interface_is_recorded_by_its_name);
 	} else {
 		(void)puts("skipped: a network namespace needs root");
