@@ -156,17 +156,16 @@ static int put_address(struct nl_request *r, int family, uint16_t type, const ch
 /* IPv6 routes have no gateways of IPv4. */
 static int put_gateway(struct nl_request *r, const struct netlink_route *route, struct err *err)
 {
-	struct {
-		struct rtvia head;
-		uint8_t address[16];
-	} via = { .head.rtvia_family = AF_INET6 };
+	const struct rtvia head = { .rtvia_family = AF_INET6 };
+	uint8_t via[sizeof(head) + 16];
 	size_t len;
 
 	if (route->family != AF_INET || !strchr(route->gateway, ':'))
 		return put_address(r, route->family, RTA_GATEWAY, route->gateway, err);
-	if (nl_parse_address(AF_INET6, route->gateway, via.address, &len, err) < 0)
+	if (nl_parse_address(AF_INET6, route->gateway, via + sizeof(head), &len, err) < 0)
 		return -1;
-	nl_attr(r, RTA_VIA, &via, sizeof(via));
+	memcpy(via, &head, sizeof(head));
+	nl_attr(r, RTA_VIA, via, sizeof(via));
 	return 0;
 }
 

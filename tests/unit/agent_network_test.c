@@ -78,6 +78,7 @@ START_TEST(a_card_that_is_gone_is_not_found_again)
 	struct err err = ERR_INIT;
 	AUTO(fd) int old = plug("card0", &err), new = -1;
 
+	ck_assert_int_ge(old, 0);
 	set(false, &err);
 	must(netlink_find_link(nl, "eth0", MAC, &link, &err));
 	ck_assert(has_address(&link));

@@ -324,8 +324,7 @@ START_TEST(a_volume_that_stays_does_not_keep_the_rootfs)
 	const struct share_how how = { .recursive = false };
 	const struct runtime_config none = { .shared_fs = (char *)"virtio-fs" };
 	AUTO(str)
-	char *top = path_join(dir, "top"),
-	     *rootfs = path_join(dir, "top/c/rootfs"), *guest = NULL;
+	char *top = path_join(dir, "top"), *rootfs = path_join(dir, "top/c/rootfs"), *guest = NULL;
 	AUTO(mount_list) struct mount_list list = { NULL, 0 };
 	struct err err = ERR_INIT;
 	struct shared out;
