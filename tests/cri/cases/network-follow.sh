@@ -3,11 +3,11 @@
 #
 # Changes in the network namespace of a running pod: a process sees them at once, a VM must be updated.
 
-# follow_add NAME N: adds the interface NAME with 10.89.N.2 to the only pod; the node's end NAME-n has 10.89.N.1
+# follow_add NAME N [MAC]: adds the interface NAME with 10.89.N.2 to the only pod; the node's end NAME-n has 10.89.N.1
 follow_add() {
 	local ns
 	ns=$(ls /run/netns)
-	ip link add "$1-n" type veth peer name "$1" netns "$ns"
+	ip link add "$1-n" type veth peer name "$1" netns "$ns" ${3:+address "$3"}
 	ip addr add "10.89.$2.1/24" dev "$1-n"
 	ip link set "$1-n" up
 	ip -n "$ns" addr add "10.89.$2.2/24" dev "$1"
@@ -94,17 +94,18 @@ test_network_namespace_is_busy() {
 
 # Even the first interface, which existed before the VM, can be removed.
 test_network_loses_its_first_interface() {
-	local pod a ns
+	local pod a ns mac
 	pod=$(pod loses)
 	a=$(talker "$pod" a '/talk serve :: 7000')
 	ns=$(ls /run/netns)
+	mac=$(ip -n "$ns" -o link show eth0 | sed 's/.*link.ether \([^ ]*\).*/\1/')
 	follow_add net1 5
 	net_reached "the node" talk rtt 10.89.5.2 7000 5
 	ip -n "$ns" link del eth0
 	until_is "what is left" "net1=10.89.5.2/24 " interfaces_of "$a"
 	net_reached "the node" talk rtt 10.89.5.2 7000 5
-	follow_add eth0 6
-	until_is "another of its name" "eth0=10.89.6.2/24 net1=10.89.5.2/24 " interfaces_of "$a"
+	follow_add eth0 6 "$mac"
+	until_is "another of its name and hardware address" "eth0=10.89.6.2/24 net1=10.89.5.2/24 " interfaces_of "$a"
 	net_works "the node, by it" 10.89.6.2 talk
 	pod_gone "$pod"
 }
