@@ -52,11 +52,16 @@ struct deadline deadline_min(struct deadline a, struct deadline b)
 
 unsigned growing_pause(unsigned failures, unsigned first_ms, unsigned most_ms)
 {
-	uint64_t pause = failures ? first_ms : 0;
+	uint64_t pause = first_ms;
 
-	for (unsigned i = 1; i < failures && pause < most_ms; i++)
+	while (--failures && pause < most_ms)
 		pause *= 2;
 	return pause < most_ms ? (unsigned)pause : most_ms;
+}
+
+struct deadline deadline_again(unsigned failures, unsigned first_ms, unsigned most_ms)
+{
+	return deadline_in(growing_pause(failures, first_ms, most_ms));
 }
 
 /* --- condition variables --- */

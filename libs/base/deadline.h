@@ -24,9 +24,10 @@ bool deadline_passed(struct deadline d);
 /* Milliseconds left for poll(2) and epoll_wait(2): 0 when passed, -1 for never. */
 int deadline_left(struct deadline d);
 struct deadline deadline_min(struct deadline a, struct deadline b);
-/* How long to wait before something that has failed that often is tried again: first_ms, then twice
- * as long each time, most_ms at most. 0 after no failure. */
+/* How long to wait before something that has failed that often (at least once) is tried again:
+ * first_ms, then twice as long each time, most_ms at most; and when that ends. */
 unsigned growing_pause(unsigned failures, unsigned first_ms, unsigned most_ms);
+struct deadline deadline_again(unsigned failures, unsigned first_ms, unsigned most_ms);
 
 /*
  * A condition variable with deadlines. Initialize it with cond_init(): the time-outs of

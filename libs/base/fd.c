@@ -138,29 +138,23 @@ int fd_check_room(unsigned n, struct err *err)
 			(unsigned long long)limit.rlim_cur + n - free_ones);
 }
 
-static rlim_t limit_before; /* 0: it was not raised */
+static struct rlimit limit_before; /* all 0: it was not raised */
 
 void fd_raise_limit(void)
 {
 	struct rlimit limit;
-	rlim_t before;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
-	before = limit.rlim_cur;
+	limit_before = limit;
 	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-		limit_before = before;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void fd_restore_limit(void)
 {
-	struct rlimit limit;
-
-	if (!limit_before || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit_before;
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit_before.rlim_max)
+		(void)setrlimit(RLIMIT_NOFILE, &limit_before);
 }
 
 int fd_dup(int fd, struct err *err)

@@ -340,20 +340,14 @@ static char *quote_words(const char *text, const char *separator)
  * does. */
 static char *as_bool(const char *value, struct err *err)
 {
-	static const char *const yes[] = { "true", "True", "TRUE", "t", "T", "1" };
-	static const char *const no[] = { "false", "False", "FALSE", "f", "F", "0" };
+	static const char *const words[] = { "true",  "True",  "TRUE",  "t", "T", "1",
+					     "false", "False", "FALSE", "f", "F", "0" };
 
-	for (size_t i = 0; i < ARRAY_LEN(yes); i++) {
-		if (str_eq(value, yes[i]))
-			return xstrdup("true");
-		if (str_eq(value, no[i]))
-			return xstrdup("false");
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (str_eq(value, words[i]))
+			return xstrdup(i < ARRAY_LEN(words) / 2 ? "true" : "false");
 	}
-	err_set(err, E_INVALID,
-		"'%.50s' is not one of true, True, TRUE, t, T, 1, false, False, "
-		"FALSE, f, F, 0",
-		value);
-	err_hint(err, "write true or false");
+	err_set(err, E_INVALID, "'%.50s' is not a boolean; write true or false", value);
 	return NULL;
 }
 

@@ -96,7 +96,7 @@ static void put_off(struct endpoint *e)
 	e->failures++;
 	e->waiting = e->failures < TRIES;
 	e->skipped = !e->waiting;
-	e->next = deadline_in(growing_pause(e->failures, AGAIN_MS, AGAIN_MAX_MS));
+	e->next = deadline_again(e->failures, AGAIN_MS, AGAIN_MAX_MS);
 }
 
 /* True if the guest has a card with the hardware address of a new interface, whose own interface has
@@ -242,7 +242,7 @@ static struct deadline next_rescan(const struct follower *f)
 	struct deadline next = DEADLINE_NEVER;
 
 	if (f->failures && f->failures < TRIES)
-		next = deadline_in(growing_pause(f->failures, AGAIN_MS, AGAIN_MAX_MS));
+		next = deadline_again(f->failures, AGAIN_MS, AGAIN_MAX_MS);
 	vec_each(const struct endpoint, e, &f->s->network.endpoints.list)
 		next = e->waiting ? deadline_min(next, e->next) : next;
 	return next;

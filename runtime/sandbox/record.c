@@ -230,13 +230,16 @@ void record_free(struct record *r)
 	free(r);
 }
 
-/* With the lock held: removes the entries of that kind and name; NULL: of any name. */
+/* With the lock held: removes the entries of that kind and name; NULL: of any name. Of an interface,
+ * which may be renamed, name is that of the tap. */
 static void forget(struct record *r, enum thing_kind kind, const char *name)
 {
 	for (size_t i = r->things.n; i-- > 0;) {
-		if (r->things.v[i].kind != kind || (name && !str_eq(r->things.v[i].name, name)))
+		struct thing *t = &r->things.v[i];
+
+		if (t->kind != kind || (name && !str_eq(t->tap ? t->tap : t->name, name)))
 			continue;
-		thing_release(&r->things.v[i]);
+		thing_release(t);
 		vec_remove(&r->things, i);
 	}
 }
@@ -255,23 +258,12 @@ void record_process(struct record *r, const char *name, pid_t pid)
 	(void)pthread_mutex_unlock(&r->lock);
 }
 
-/* With the lock held. An interface may be renamed; its tap has one name. */
-static void forget_tap(struct record *r, const char *tap)
-{
-	for (size_t i = r->things.n; i-- > 0;) {
-		if (!str_eq(r->things.v[i].tap, tap))
-			continue;
-		thing_release(&r->things.v[i]);
-		vec_remove(&r->things, i);
-	}
-}
-
 void record_interface(struct record *r, const struct network *n, const struct endpoint *e)
 {
 	struct thing t = { .kind = THING_INTERFACE, .identity = n->identity };
 
 	(void)pthread_mutex_lock(&r->lock);
-	forget_tap(r, e->tap);
+	forget(r, THING_INTERFACE, e->tap);
 	t.name = xstrdup(e->link.name);
 	t.tap = xstrdup(e->tap);
 	t.model = network_model_of(e);
@@ -283,7 +275,7 @@ void record_interface(struct record *r, const struct network *n, const struct en
 void record_forget_interface(struct record *r, const char *tap)
 {
 	(void)pthread_mutex_lock(&r->lock);
-	forget_tap(r, tap);
+	forget(r, THING_INTERFACE, tap);
 	(void)pthread_mutex_unlock(&r->lock);
 }
 

@@ -111,7 +111,7 @@ static void try_later(struct copy_watch *w, const struct copy *c)
 			continue;
 		v->changed = true;
 		v->failures++;
-		v->next = deadline_in(growing_pause(v->failures, AGAIN_MS, AGAIN_MAX_MS));
+		v->next = deadline_again(v->failures, AGAIN_MS, AGAIN_MAX_MS);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
 }

@@ -61,10 +61,12 @@ static void set_fields(MemoryStat *to, const char *prefix,
  * container has made: cgroup v1 has lines for them, in version 2 every line is a total. */
 static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
 {
-	for (size_t i = 0; i < from->n_stats; i++)
-		set_fields(to, "total_", from->stats[i]);
-	for (size_t i = 0; i < from->n_stats; i++)
-		set_fields(to, "", from->stats[i]);
+	static const char *const prefixes[] = { "total_", "" };
+
+	for (size_t p = 0; p < ARRAY_LEN(prefixes); p++) {
+		for (size_t i = 0; i < from->n_stats; i++)
+			set_fields(to, prefixes[p], from->stats[i]);
+	}
 	to->cache = from->cache;
 }
 
