@@ -33,6 +33,7 @@ enum {
 	LEARN_MS = 10000,
 	LOG_MAX = 1 << 16,
 	UP_MS = 1000,
+	AWAY_MS = 60000,
 	STOPPING_MS = 10000,
 	RUNNING_MS = 3000,
 	REMOVE_MS = 10000
@@ -168,6 +169,31 @@ int pod_look(const struct proof *p, struct prove_report *report)
 static bool blames_node(const struct err *err)
 {
 	return strstr(err->msg, "sandbox image") || strstr(err->msg, "setup network for sandbox");
+}
+
+/* True for errors of a manager that ends or starts, which say nothing about the runtime. What it
+ * answers begins with the call's path (http/grpc.h), and may be an error of the runtime. */
+static bool is_restarted(const struct err *err)
+{
+	bool lost = err->code == E_GONE || err->code == E_NOT_FOUND;
+
+	return err->code == E_PROTOCOL || strstr(err->msg, "server is not initialized yet") ||
+	       (lost && !str_starts(err->msg, "/runtime.v1."));
+}
+
+/* Waits for a manager that is restarted. Returns 1 when a pod can be run, 0 if not in time. */
+static int await_manager(const struct proof *p, struct deadline deadline,
+			 struct prove_report *report, struct err *err)
+{
+	struct deadline away = deadline_min(deadline, deadline_in(AWAY_MS));
+
+	while (pod_look(p, report) != 0) {
+		if (interrupt_sleep(LOOK_MS, err) < 0)
+			return -1;
+		if (deadline_passed(away))
+			return 0;
+	}
+	return !deadline_passed(deadline);
 }
 
 /* --- the pod --- */
@@ -362,7 +388,8 @@ static bool is_stopped_by_others(const struct proof *p, const char *pod)
 	return true;
 }
 
-/* Proves with one pod; returns as pod_prove(). *ended: somebody else has stopped it. */
+/* Proves with one pod; returns as pod_prove(). *ended: somebody else has stopped it, or restarted
+ * the manager. */
 static int run_pod(const struct proof *p, struct deadline deadline, struct prove_report *report,
 		   bool *ended, struct err *err)
 {
@@ -372,6 +399,9 @@ static int run_pod(const struct proof *p, struct deadline deadline, struct prove
 	*ended = false;
 	if (!pod && blames_node(err)) {
 		(void)unfit(report, err->msg);
+	} else if (!pod && is_restarted(err)) {
+		(void)unfit(report, "the container manager was restarted meanwhile");
+		*ended = true;
 	} else if (!pod) {
 		return -1;
 	} else {
@@ -460,17 +490,19 @@ static int run_pods(const struct proof *p, struct deadline deadline, struct prov
 		    struct err *err)
 {
 	struct proof one = *p; /* all but the number is borrowed */
-	bool ended = true;
-	int rc = 1;
+	bool ended;
+	int rc, serves;
 
-	for (one.number = 1; ended && one.number <= p->pods && !deadline_passed(deadline);
-	     one.number++) {
-		/* Remove the pod that was ended. */
-		if (one.number > 1)
-			remove_pods(p);
+	for (one.number = 1;; one.number++) {
 		rc = run_pod(&one, deadline, report, &ended, err);
+		if (!ended || one.number >= p->pods)
+			return rc;
+		serves = await_manager(p, deadline, report, err);
+		if (serves <= 0)
+			return serves < 0 ? -1 : rc;
+		/* Remove the pod that was ended. */
+		remove_pods(p);
 	}
-	return rc;
 }
 
 int pod_prove(const struct proof *p, struct deadline deadline, struct prove_report *report,

@@ -55,7 +55,8 @@ MUST_CHECK int pod_look(const struct proof *p, struct prove_report *report);
  * runs a command in it, stops and removes both.
  *
  * Every two seconds a kubelet ends the pods that it does not know, which may come before a slow
- * proof is done. Then another pod is tried, with a name of its own; p->pods at most.
+ * proof is done. Then another pod is tried, with a name of its own; p->pods at most. So it is if the
+ * manager is restarted meanwhile.
  *
  * Returns 0: proved; 1: a pod cannot be run on this node, whatever the runtime: report->why has the
  * reason; -1: failed. The caller calls pod_clean() in each case.

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The proof with a pod (deploy/prove/pod.c), with a CRI server that is restarted meanwhile. */
+
+#include "tests/unit/scratch.h"
+#include "tests/unit/suite.h"
+
+#include "base/buf.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "deploy/prove/prove-internal.h"
+
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { READ_MAX = 1 << 16, PREFACE = 24, HEAD = 9 };
+enum { DATA, HEADERS, SETTINGS = 4 };
+enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4 };
+
+static char dir[SCRATCH_DIR];
+static char *path;
+static pid_t server;
+static struct err err;
+
+/* --- a server --- */
+
+enum way { CUT, GONE, STARTING, REFUSED };
+
+static const char ready[] = "\x0a\x24\x0a\x10\x0a\x0cRuntimeReady\x10\x01"
+			    "\x0a\x10\x0a\x0cNetworkReady\x10\x01";
+
+static void frame(struct buf *to, int type, int flags, int stream, const struct buf *payload)
+{
+	const char head[HEAD] = { 0,
+				  (char)(payload->len >> 8),
+				  (char)payload->len,
+				  (char)type,
+				  (char)flags,
+				  0,
+				  0,
+				  0,
+				  (char)stream };
+
+	buf_add(to, head, HEAD);
+	buf_add(to, payload->data, payload->len);
+}
+
+static void field(struct buf *to, const char *name, const char *value)
+{
+	buf_chr(to, 0);
+	buf_chr(to, (char)strlen(name));
+	buf_str(to, name);
+	buf_chr(to, (char)strlen(value));
+	buf_str(to, value);
+}
+
+/* Returns the payload of the request, once all of it has come. */
+static bool hear(int fd, struct buf *request)
+{
+	AUTO(buf) struct buf got = BUF_INIT(READ_MAX);
+	size_t at = PREFACE;
+
+	for (;;) {
+		char *room = buf_room(&got, 4096);
+		ssize_t n = room ? read(fd, room, 4096) : -1;
+
+		if (n <= 0)
+			return false;
+		got.len += (size_t)n;
+		while (got.len >= at + HEAD) {
+			const unsigned char *f = (const unsigned char *)got.data + at;
+			size_t len = (size_t)f[1] << 8 | f[2];
+
+			if (got.len < at + HEAD + len)
+				break;
+			at += HEAD + len;
+			if (f[3] == DATA)
+				buf_add(request, f + HEAD, len);
+			if (f[3] == DATA && f[4] & END_STREAM)
+				return true;
+		}
+	}
+}
+
+static void answer(int fd, const void *message, size_t len, const char *failure)
+{
+	AUTO(buf) struct buf all = BUF_INIT(READ_MAX), part = BUF_INIT(READ_MAX);
+	const char head[5] = { 0, 0, 0, 0, (char)len };
+	struct err ignored = ERR_INIT;
+
+	frame(&all, SETTINGS, 0, 0, &part);
+	frame(&all, SETTINGS, ACK, 0, &part);
+	buf_chr(&part, '\x88'); /* :status 200 */
+	field(&part, "content-type", "application/grpc");
+	frame(&all, HEADERS, END_HEADERS, 1, &part);
+	buf_clear(&part);
+	if (!failure) {
+		buf_add(&part, head, sizeof(head));
+		buf_add(&part, message, len);
+		frame(&all, DATA, 0, 1, &part);
+		buf_clear(&part);
+	}
+	field(&part, "grpc-status", failure ? "2" : "0");
+	if (failure)
+		field(&part, "grpc-message", failure);
+	frame(&all, HEADERS, END_HEADERS | END_STREAM, 1, &part);
+	(void)!fd_write_all(fd, all.data, all.len, &ignored);
+}
+
+/* The manager is away, or fails, at the first pod; it refuses every other one. */
+static void run_sandbox(int fd, enum way way, unsigned n)
+{
+	if (n == 1 && way == CUT) {
+		(void)shutdown(fd, SHUT_RDWR);
+		return;
+	}
+	answer(fd, NULL, 0,
+	       n == 1 && way == STARTING  ? "server is not initialized yet"
+	       : n == 1 && way == REFUSED ? "the first"
+					  : "the second");
+}
+
+static void serve(int listener, enum way way)
+{
+	unsigned runs = way == GONE;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (;;) {
+		AUTO(buf) struct buf request = BUF_INIT(READ_MAX);
+		AUTO(fd) int fd = accept(listener, NULL, NULL);
+		char end;
+
+		if (fd < 0 || !hear(fd, &request))
+			continue;
+		if (memmem(request.data, request.len, "/run/kata-deploy/", 17))
+			run_sandbox(fd, way, ++runs);
+		else if (request.len == 5 + 2) /* Status, verbose */
+			answer(fd, ready, sizeof(ready) - 1, NULL);
+		else
+			answer(fd, NULL, 0, NULL);
+		while (read(fd, &end, 1) > 0)
+			;
+	}
+}
+
+static void begin(enum way way)
+{
+	int listener = fd_unix_listen(path, &err);
+
+	ck_assert_int_ge(listener, 0);
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (server == 0)
+		serve(listener, way);
+	(void)close(listener);
+}
+
+static void set_up(void)
+{
+	scratch_make(dir, "prove");
+	path = path_join(dir, "s");
+	err_clear(&err);
+	server = -1;
+}
+
+static void tear_down(void)
+{
+	if (server > 0) {
+		(void)kill(server, SIGKILL);
+		(void)waitpid(server, NULL, 0);
+	}
+	free(path);
+	scratch_remove(dir);
+}
+
+/* --- tests --- */
+
+/* A restart of the manager says nothing about the runtime. */
+START_TEST(a_pod_is_tried_again_after_a_restart)
+{
+	static const char *const wanted[] = { [CUT] = "the second",
+					      [GONE] = "the second",
+					      [STARTING] = "the second",
+					      [REFUSED] = "the first" };
+	/* Takes the socket away for a while. */
+	AUTO(str)
+	char *script = str_fmt("#!/bin/sh\n[ \"$6\" = import ] || exit 0\nmv %s %s.away\n"
+			       "{ sleep 0.2; mv %s.away %s; } >/dev/null 2>&1 </dev/null &\n",
+			       path, path, path, path);
+	AUTO(str) char *program = path_join(dir, "ctr"), *id = str_fmt("proof-%d", (int)getpid());
+	const struct client client = { .manager = "containerd",
+				       .program = program,
+				       .socket = path,
+				       .option = "--address",
+				       .scheme = "",
+				       .has_pods = true };
+	const struct proof p = { .client = &client,
+				 .socket = path,
+				 .prefix = dir,
+				 .handler = (char[]){ "kata" },
+				 .id = id,
+				 .pods = 2 };
+	struct prove_report report = { .kernel = "" };
+	int rc;
+
+	if (geteuid() != 0)
+		return;
+	scratch_write(dir, "ctr", _i == GONE ? script : "#!/bin/sh\n",
+		      _i == GONE ? strlen(script) : 10, 0755);
+	begin((enum way)_i);
+	rc = pod_prove(&p, deadline_in(60000), &report, &err);
+	ck_assert_msg(rc == -1, "%d: %s", rc, report.why);
+	ck_assert_msg(err.code == E_FAILED, "%s", err.msg);
+	ck_assert_msg(strstr(err.msg, wanted[_i]) != NULL, "%s", err.msg);
+	pod_clean(&p);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("prove_pod");
+	TCase *tc = tcase_create("prove_pod");
+
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_loop_test(tc, a_pod_is_tried_again_after_a_restart, CUT, REFUSED + 1);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite);
+}
