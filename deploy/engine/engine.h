@@ -117,6 +117,9 @@ struct deploy_options {
 	struct err *undone;
 };
 
+/* Ends a process that still waits for the lock, and has begun nothing; ignored by one that has it. */
+#define DEPLOY_RETRACT SIGUSR1
+
 enum deploy_access {
 	DEPLOY_LOOK, /* takes no lock, recovers nothing and writes nothing */
 	DEPLOY_HOLD, /* likewise, but holds the lock, so that nothing changes meanwhile */

@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -76,6 +77,21 @@ static int wait_for_lock(int fd, const char *path, unsigned seconds, struct err 
 	return 0;
 }
 
+static void nothing(int signo)
+{
+	(void)signo;
+}
+
+/* From here on there is something to lose. A handler, since programs that this one starts would
+ * inherit that the signal is ignored. */
+static void ignore_retract(void)
+{
+	struct sigaction act = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+
+	(void)sigemptyset(&act.sa_mask);
+	(void)sigaction(DEPLOY_RETRACT, &act, NULL);
+}
+
 static int take_lock(const struct deploy *d, const struct deploy_options *o, struct err *err)
 {
 	enum lock_kind kind = str_eq(o->lock, o->root) ? LOCK_SHARED : LOCK_OWN;
@@ -85,6 +101,7 @@ static int take_lock(const struct deploy *d, const struct deploy_options *o, str
 
 	if (fd < 0 || wait_for_lock(fd, o->lock, o->lock_seconds, err) < 0)
 		return -1;
+	ignore_retract();
 	/* Of a directory neither is possible; on a full disk the file stays empty. */
 	text = str_fmt("%d %s\n", (int)getpid(), d->prefix);
 	if (ftruncate(fd, 0) == 0 && fd_write_all(fd, text, strlen(text), &ignored) < 0)

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "crypto/sha256.h"
 #include "deploy/cli/options.h"
+#include "deploy/engine/engine.h"
 #include "deploy/node/endpoint.h"
 #include "deploy/node/machine.h"
 #include "deploy/node/metrics.h"
@@ -286,8 +287,8 @@ static void ended(struct node *n, int code)
 	    file_read_fd(n->out, "the document", DOCUMENT_MAX, &text, &ignored) < 0)
 		buf_clear(&text);
 	fd_close(&n->out);
-	/* A look that on_signal() has ended says nothing about the node. */
-	if (n->ending && node_job_looks(job))
+	/* What on_signal() has ended says nothing about the node. */
+	if (n->ending && (node_job_looks(job) || code == 128 + DEPLOY_RETRACT))
 		return;
 	out = NEW(struct outcome);
 	outcome_read(out, job, code, buf_cstr(&text), text.len);
@@ -482,9 +483,10 @@ static void on_signal(void *arg, int signo)
 
 	log_info("ends", LOG_I("signal", signo), LOG_S("waits for", node_job_verb(n->job)));
 	n->ending = true;
-	/* A look may take minutes, or wait for the lock, and loses nothing. */
-	if (node_job_looks(n->job))
-		(void)!spawn_signal(&n->child, SIGTERM, &ignored);
+	/* A look may take minutes and loses nothing; nor does a change that waits for the lock. */
+	if (n->job)
+		(void)!spawn_signal(&n->child, node_job_looks(n->job) ? SIGTERM : DEPLOY_RETRACT,
+				    &ignored);
 	go_on(n);
 }
 

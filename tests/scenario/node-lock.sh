@@ -8,6 +8,7 @@ lab=$(mktemp -d "${TMPDIR:-/tmp}/node-lock.XXXXXX")
 own=${lab//-/%2d} own=/run/lock/kata-deploy-node${own//\//-}-opt.lock # without --host
 pids=()
 cleanup() {
+	exec 8>&- # a verb may wait for that lock
 	[ ${#pids[@]} = 0 ] || kill "${pids[@]}" 2>/dev/null || :
 	wait
 	rm -rf "$lab" "$own"
@@ -60,18 +61,28 @@ echo "  ok    another user does not keep kata-deploy node waiting"
 exec 8<>"$lab/others"
 flock 8
 echo "4711 /opt/kata-b" >&8
-: >"$lab/says.13"
-"$deploy" node --alone --verbose --prefix "$lab/opt" --lock "$lab/others" --state "$lab/state.13" --port 0 \
-	2>"$lab/says.13" 8>&- 9>&- &
-pid=$!
-pids+=("$pid")
-for _ in $(seq 200); do
-	! grep -q 'holder="process 4711, which works on /opt/kata-b,"' "$lab/says.13" || break
-	sleep 0.05
-done
-grep -q 'msg=begins.*verb=plan' "$lab/says.13" || fail "it does not plan"
-grep -q 'holder="process 4711' "$lab/says.13" || fail "the plan does not say for whom it waits"
-kill -TERM "$pid"
-timeout 20 tail --pid="$pid" -f /dev/null || fail "it does not end while a plan waits"
-! grep -q '"failures":[1-9]' "$lab/state.13/node.json" 2>/dev/null || fail "the end counts as a failure"
+# ends N VERB: it waits, and ends with the program; that is no failure.
+ends() {
+	local pid
+
+	: >"$lab/says.$1"
+	"$deploy" node --alone --verbose --prefix "$lab/opt" --lock "$lab/others" --state "$lab/state.$1" --port 0 \
+		2>"$lab/says.$1" 8>&- 9>&- &
+	pid=$!
+	pids+=("$pid")
+	for _ in $(seq 200); do
+		! grep -q 'holder="process 4711, which works on /opt/kata-b,"' "$lab/says.$1" || break
+		sleep 0.05
+	done
+	grep -q "msg=begins.*verb=$2" "$lab/says.$1" || fail "it does not begin $2"
+	grep -q 'holder="process 4711' "$lab/says.$1" || fail "$2 does not say for whom it waits"
+	kill -TERM "$pid"
+	timeout 20 tail --pid="$pid" -f /dev/null || fail "it does not end while $2 waits"
+	! grep -q '"failures":[1-9]' "$lab/state.$1/node.json" 2>/dev/null || fail "the end counts as a failure"
+}
+ends 13 plan
 echo "  ok    a plan waits for another installation, and ends with the program"
+mkdir -p "$lab/opt/state"
+: >"$lab/opt/state/journal"
+ends 14 recover
+echo "  ok    so does a verb that changes the node"

@@ -300,6 +300,25 @@ START_TEST(who_waits_for_another_writer_can_be_interrupted)
 }
 END_TEST
 
+/* A process that waits for the lock ends at once; one that has it goes on. */
+START_TEST(a_waiting_writer_can_be_told_to_end)
+{
+	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1, .lock_seconds = 60 };
+	AUTO(deploy) struct deploy *d = NULL;
+	pid_t holder = hold_lock(60000), waiter = fork();
+	struct err none = ERR_INIT;
+	int status;
+
+	if (waiter == 0)
+		_exit(deploy_open(&o, DEPLOY_CHANGE, &d, &none) < 0);
+	ck_assert(kill(waiter, DEPLOY_RETRACT) == 0 && waitpid(waiter, &status, 0) == waiter);
+	ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == DEPLOY_RETRACT);
+	ck_assert(kill(holder, SIGKILL) == 0 && waitpid(holder, NULL, 0) == holder);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	ck_assert_int_eq(raise(DEPLOY_RETRACT), 0);
+}
+END_TEST
+
 START_TEST(foreign_files_in_the_prefix_are_refused)
 {
 	static const char *const names[] = { "kata/bin", "kata/current", "kata/share" };
@@ -1629,6 +1648,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_lock_of_another_user_is_not_ours, 0, 3);
 	tcase_add_test(tc, another_writer_is_waited_for);
 	tcase_add_test(tc, who_waits_for_another_writer_can_be_interrupted);
+	tcase_add_test(tc, a_waiting_writer_can_be_told_to_end);
 	tcase_add_loop_test(tc, foreign_files_in_the_prefix_are_refused, 0, 3);
 	tcase_add_loop_test(tc, staged_files_that_differ_from_the_release_are_refused, 0, 6);
 	tcase_add_test(tc, edited_configuration_survives_every_verb);
