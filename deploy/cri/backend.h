@@ -51,6 +51,8 @@ struct cri_backend {
 	const char *name;
 	const char *config;       /* default path */
 	const char *other_config; /* its path if none of marks exists, or NULL */
+	const char *dropins;      /* beside config: a directory of files that are merged into it by
+				   * their names, or NULL */
 	const char *socket;       /* default path */
 	const char *state;        /* state directory of its containerd, default path, or NULL */
 	const char *const *exes;  /* its executables: base names, or, with a slash, path prefixes */

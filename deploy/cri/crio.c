@@ -18,7 +18,9 @@
 #include <dirent.h>
 #include <string.h>
 
-static const char *const own[] = { "crio.conf.d/99-kata-deploy.conf", NULL };
+#define DROPINS "crio.conf.d"
+
+static const char *const own[] = { DROPINS "/99-kata-deploy.conf", NULL };
 
 enum { CONFIG_MAX = 4 << 20 };
 
@@ -81,7 +83,7 @@ static int look_at_all(struct cri *c, struct edits *e, const char *dropins, cons
 
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
-	AUTO(str) char *dropins = beside(c->config, "crio.conf.d");
+	AUTO(str) char *dropins = beside(c->config, DROPINS);
 	AUTO(str) char *path = cri_own_file(c, own[0]);
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 	AUTO(str) char *shim = cri_shim(c);
@@ -143,6 +145,7 @@ static const char *const units[] = { "crio", "cri-o", NULL };
 const struct cri_backend backend_crio = {
 	.name = "crio",
 	.config = "/etc/crio/crio.conf",
+	.dropins = DROPINS,
 	.socket = "/var/run/crio/crio.sock",
 	.exes = exes,
 	.clients = clients,

@@ -8,10 +8,13 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "deploy/cri/backend.h"
+#include "deploy/cri/containerd.h"
 #include "deploy/cri/cri.h"
 #include "deploy/cri/process.h"
 #include "toml/toml.h"
 
+#include <dirent.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Chooses the manager's process with the given configuration (NULL: with the default one, or the
@@ -65,10 +68,9 @@ static const char *const socket_keys[][4] = {
 	{ "crio", "api", "listen" },
 };
 
-/* Returns the socket that the configuration names, heap, or NULL. */
-static char *configured_socket(const struct cri *c)
+/* Returns the socket that a file of the configuration names, heap, or NULL. */
+static char *socket_in(const char *path)
 {
-	AUTO(str) char *path = cri_path(c, c->config);
 	struct err ignored = ERR_INIT; /* reported when the file is needed and read again */
 	AUTO(toml) struct toml_value *root = toml_load(path, &ignored);
 
@@ -81,6 +83,37 @@ static char *configured_socket(const struct cri *c)
 			return xstrdup(v->string.text);
 	}
 	return NULL;
+}
+
+/* Hidden files are not read. */
+static int is_dropin(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The last of the drop-ins that names a socket counts, before the main file. */
+static char *configured_socket(const struct cri *c)
+{
+	AUTO(str) char *path = cri_path(c, c->config);
+	AUTO(str) char *dir = c->back->dropins ? beside(path, c->back->dropins) : NULL;
+	struct dirent **names = NULL;
+	int n = dir ? scandir(dir, &names, is_dropin, by_name) : 0;
+	char *socket = NULL;
+
+	while (n > 0) {
+		AUTO(str) char *file = path_join(dir, names[--n]->d_name);
+
+		if (!socket)
+			socket = socket_in(file);
+		free(names[n]);
+	}
+	free(names);
+	return socket ? socket : socket_in(path);
 }
 
 /* Executables that are containerd, CRI-O or Docker themselves and can check a configuration; k3s,

@@ -576,6 +576,23 @@ static const struct {
 	{ "crio", "/etc/crio/crio.conf", "crio = 1", "/var/run/crio/crio.sock" },
 };
 
+/* CRI-O takes the last of its files that sets a key. */
+START_TEST(a_dropin_names_the_socket)
+{
+	struct cri_options o = options();
+	AUTO(cri) struct cri *c = NULL;
+
+	o.name = "crio";
+	put("/etc/crio/crio.conf", "[crio.api]\nlisten = \"/run/a\"\n");
+	put("/etc/crio/crio.conf.d/10-b.conf", "[crio.api]\nlisten = \"/run/b\"\n");
+	put("/etc/crio/crio.conf.d/20-c.conf", "[crio.api]\nlisten = \"/run/c\"\n");
+	put("/etc/crio/crio.conf.d/30-d.conf", "[crio.runtime]\n");
+	put("/etc/crio/crio.conf.d/.40-e.conf", "[crio.api]\nlisten = \"/run/e\"\n");
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_socket(c), "/run/c");
+}
+END_TEST
+
 START_TEST(the_configuration_names_the_socket)
 {
 	struct cri_options o = options();
@@ -871,6 +888,7 @@ int main(void)
 	tcase_add_test(tc, the_distribution_comes_first);
 	tcase_add_loop_test(tc, processes_of_managers, 0, ARRAY_LEN(runs));
 	tcase_add_loop_test(tc, the_configuration_names_the_socket, 0, ARRAY_LEN(sockets));
+	tcase_add_test(tc, a_dropin_names_the_socket);
 	tcase_add_test(tc, the_command_line_names_the_socket);
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
