@@ -81,6 +81,8 @@ test_chart_refuses_what_has_no_meaning() {
 			pace.restarts=10001 env.multiInstallSuffix=default env.multiInstallSuffix=kata-runtime env.multiInstallSuffix=qemu; do
 			fails_saying "$helm with $wrong" 1 'schema' "$helm" template lab "$CHART" --set "$wrong"
 		done
+		fails_saying "$helm with a label of the selector" 1 'podLabels has app.kubernetes.io/instance' \
+			"$helm" template lab "$CHART" --set 'podLabels.app\.kubernetes\.io/instance=x'
 	done
 }
 

@@ -17,6 +17,15 @@ app.kubernetes.io/name: kata-deploy
 app.kubernetes.io/instance: {{ include "kata.name" . }}
 {{- end }}
 
+{{/* A label of the selector given again would be twice in the pods, and the API server would refuse the DaemonSet. */}}
+{{- define "kata.check.podLabels" -}}
+{{- range $label, $_ := include "kata.selector" . | fromYaml }}
+{{- if hasKey ($.Values.podLabels | default dict) $label }}
+{{- fail (printf "podLabels has %s, by which the DaemonSet selects its pods; leave it out" $label) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "kata.labels" -}}
 {{ include "kata.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
