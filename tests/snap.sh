@@ -107,6 +107,10 @@ check "the command that it prints" as_printed
 check "installs it" installed 2.0
 check "install finds it there" hook x2 install
 check "remove" hook x2 remove
+fresh() { revision x1 1.0 && hook x1 install; }
+check "an older one is installed after a removal" fresh
+check "its release" installed 1.0
+check "remove that too" hook x1 remove
 check "nothing is left of it" [ ! -e "$node/opt/kata" ]
 check "nor of its registration" [ "$(cat "$node/etc/containerd/config.toml")" = "version = 2" ]
 checked snap
