@@ -59,7 +59,11 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		return -1;
 	if (!text) {
 		err_set(err, E_STATE, "%s is missing", real);
-		return err_hint(err, "start %s once, which creates it", c->back->name);
+		/* k3s hides its options from other processes. */
+		return err_hint(err,
+				"start %s once, which creates it; if it runs with --data-dir DIR, "
+				"use --cri-config DIR/agent/etc/containerd/config.toml",
+				c->back->name);
 	}
 	AUTO(toml) struct toml_value *root = toml_parse(real, text, strlen(text), NULL, err);
 	schema = root ? containerd_schema(root, err) : -1;
