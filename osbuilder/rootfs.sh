@@ -173,7 +173,9 @@ add_files() {
 
 	for dir in "${files[@]}"; do
 		while IFS= read -r -d '' name; do
-			[ ! -d "$root/$name" ] || [ -L "$root/$name" ] ||
+			[ ! -L "$root/$name" ] ||
+				die "-f $dir: ${name#./} is a link to $(readlink "$root/$name") in the root; put its files there"
+			[ ! -d "$root/$name" ] ||
 				printf '%s\0' "$(stat -c %a "$root/$name")" "$name"
 		done < <(cd "$dir" && find . -type d -print0) >"$work/modes"
 		cp -rT --no-dereference --preserve=mode,links "$dir" "$root"
