@@ -23,7 +23,14 @@ export SOURCE_DATE_EPOCH=$epoch
 pin=$(sha256sum "$release/release.yaml" | cut -d' ' -f1)
 
 mkdir -p "$work/keys" "$work/node"
-read -ra keys <<<"${KEYS:-$(echo "$release"/*.pub)}"
+if [ -n "${KEYS:-}" ]; then
+	read -ra keys <<<"$KEYS"
+	for key in "${keys[@]}"; do
+		[ -f "$key" ] || die "KEYS: no such file: $key; separate paths by blanks, and use none in them"
+	done
+else
+	keys=("$release"/*.pub)
+fi
 for key in "${keys[@]}"; do
 	[ ! -f "$key" ] || cp "$key" "$work/keys/"
 done

@@ -69,6 +69,8 @@ check "what is no release" refuses "has no release.yaml" packages "$dir/tree" "$
 check "an unsigned release" refuses "is not signed" packages "$dir/unsigned" "$dir/no"
 check "keys that did not sign it" refuses "would not accept it" \
 	env KEYS="$dir/other.pub" packaging/deb.sh "$programs" "$dir/1.0" "$dir/no"
+check "a key that is not there" refuses "no such file: $dir/none.pub" \
+	env KEYS="$dir/key.pub $dir/none.pub" packaging/deb.sh "$programs" "$dir/1.0" "$dir/no"
 check "of these nothing is made" [ ! -e "$dir/no" ]
 
 # --- on a node: $node is its root, pkg its dpkg, on runs there ---

@@ -45,9 +45,12 @@ check "a snap" make_snap 1 1.0
 theirs() { [ "$(cat "$dir/snap-1.0/tree/mine")" = mine ] && [ "$(find "$dir/snap-1.0" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ]; }
 check "beside what was in its directory" theirs
 check "the next" make_snap 2 2.0
+# With the key beside the release, in a directory with a blank in its name.
 again() {
-	cp -r "$dir/1.0" "$dir/far" && chmod -R go-rwx "$dir/far" &&
-		(umask 077 && TZ=Asia/Tokyo packaging/snap.sh "$programs" "$dir/far" "$dir/elsewhere/deep") &&
+	local far="$dir/far away"
+
+	cp -r "$dir/1.0" "$far" && cp "$KEYS" "$far/" && chmod -R go-rwx "$far" &&
+		(umask 077 && KEYS='' TZ=Asia/Tokyo packaging/snap.sh "$programs" "$far" "$dir/elsewhere/deep") &&
 		cmp "$dir/snap-1.0/kata-containers_1.0_amd64.snap" "$dir/elsewhere/deep/kata-containers_1.0_amd64.snap"
 }
 check "made again it is the same bytes" again
