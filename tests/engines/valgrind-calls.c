@@ -8,12 +8,15 @@
  * To open() "/proc/self/exe" is the program, but to open_tree() it is valgrind itself, which cannot be run under
  * valgrind. A program whose call fails takes its other way.
  *
+ * It has no seccomp(). Programs that confine themselves run unconfined, as if the filter had been accepted.
+ *
  * It does not know that ioctl(TIOCGPTPEER) returns a file descriptor, but sees the ones that are received.
  */
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -54,10 +57,22 @@ static int send_signal(int pidfd, int sig)
 	return -1;
 }
 
+/* As the kernel answers, also to libseccomp's questions what it can do. */
+static long take_filter(unsigned long operation, const void *argument)
+{
+	if (operation == SECCOMP_GET_ACTION_AVAIL ||
+	    (operation == SECCOMP_SET_MODE_FILTER && argument))
+		return 0;
+	errno = operation == SECCOMP_SET_MODE_FILTER ? EFAULT : EINVAL;
+	return -1;
+}
+
 static long system_call(long nr, const long a[ARGS])
 {
 	long result;
 
+	if (nr == SYS_seccomp)
+		return take_filter((unsigned long)a[0], (const void *)a[2]);
 	if (nr == SYS_pidfd_send_signal)
 		return send_signal((int)a[0], (int)a[1]);
 	if (nr == SYS_open_tree && strcmp((const char *)a[1], "/proc/self/exe") == 0) {
