@@ -601,6 +601,7 @@ START_TEST(a_deep_volume_is_given_to_a_group)
 	AUTO(fd) int top = -1;
 
 	ck_assert(mkdir(volume, 0755) == 0);
+	scratch_mount(volume);
 	top = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	scratch_nest(top, DEEP);
 	group.group_id = 4321;
@@ -609,6 +610,7 @@ START_TEST(a_deep_volume_is_given_to_a_group)
 	ck_assert(setrlimit(RLIMIT_NOFILE, &few) == 0);
 	ck_assert_msg(storage_set_group(&s, &err) == 0, "%s", err.msg);
 	ck_assert_uint_eq(group_of_deepest(DEEP), 4321);
+	scratch_unmount(volume);
 }
 END_TEST
 

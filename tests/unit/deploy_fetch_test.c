@@ -657,6 +657,7 @@ START_TEST(a_signal_ends_it)
 		if (rc == 0 || waitpid(-1, NULL, WNOHANG) != -1)
 			_exit(1);
 		source_close(s);
+		free(STEAL(hang, NULL));
 		_exit(err.code == E_CANCELLED ? 0 : 2);
 	}
 	while (!is_half_there(&now.components.v[0]) || !is_half_there(&now.components.v[1])) {

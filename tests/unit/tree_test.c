@@ -30,15 +30,8 @@ static struct err err;
 static void setup(void)
 {
 	err_clear(&err);
-	(void)str_print(dir, sizeof(dir), "/tmp/kata-tree-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(dir));
-	/* A tmpfs, if we may mount one, because the tests make many directories. */
-
-	if (geteuid() == 0) {
-		ck_assert(unshare(CLONE_NEWNS) == 0);
-		ck_assert(mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) == 0);
-		ck_assert(mount("tmpfs", dir, "tmpfs", 0, NULL) == 0);
-	}
+	scratch_make(dir, "tree");
+	scratch_mount(dir);
 	root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ck_assert_int_ge(root, 0);
 }
@@ -47,7 +40,7 @@ static void teardown(void)
 {
 	err_clear(&err);
 	fd_close(&root);
-	ck_assert(geteuid() != 0 || umount2(dir, MNT_DETACH) == 0);
+	scratch_unmount(dir);
 	scratch_remove(dir);
 	ck_assert(!path_exists(dir));
 }

@@ -564,6 +564,8 @@ static void serve(struct web_log *log, const char *root, int sock)
 	(void)shutdown(sock, SHUT_WR);
 	wait_for_end(&c);
 	atomic_fetch_sub(&log->together, 1);
+	free(c.way);
+	free(c.data);
 }
 
 /* Each connection is served by a process. A test whose result depends on the order of requests
