@@ -546,7 +546,7 @@ static void on_agent(void)
 	AUTO(buf) struct buf body = BUF_INIT(WIRE_MAX);
 	struct err ignored = ERR_INIT;
 	struct wire_frame frame;
-	AUTO(str) char *method = NULL;
+	static char *method; /* reachable even if the VM ends while it serves */
 	uint32_t len;
 
 	if (wire_receive(agent, 10000, &frame, &body) < 0 || frame.type != WIRE_REQUEST) {
@@ -557,6 +557,7 @@ static void on_agent(void)
 	if (record >= 0 && (fd_write_all(record, &len, sizeof(len), &ignored) < 0 ||
 			    fd_write_all(record, body.data, body.len, &ignored) < 0))
 		exit(2);
+	free(method);
 	method = wire_get_text(body.data, body.len, WIRE_PATH(2));
 	if (!str_eq(method, "FollowClock")) /* it comes at any time */
 		note_process(&body);
