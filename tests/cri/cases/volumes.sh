@@ -193,7 +193,7 @@ write_config() { # DIR WORDS...: the contents of the file config, and of many ot
 }
 
 # An update is visible within a few seconds and complete, even with many files; a subPath does not change.
-config_is_updated() { # ENTRIES: the number of entries in the directory afterwards
+config_is_updated() {
 	local pod id dir=$LAB/pods/u-1/volumes/kubernetes.io~configmap/settings
 	mkdir -p "$dir"
 	write_config "$dir" first
@@ -205,19 +205,19 @@ config_is_updated() { # ENTRIES: the number of entries in the directory afterwar
 	until_is update second in_container "$id" cat /etc/settings/config
 	expect "all of it" "$(in_container "$id" sh -c 'cd /etc/settings; cat config nested/config file-1 file-20' | tr '\n' ' ')" \
 		'second second second 1 second 20 '
-	expect "the links" "$(in_container "$id" sh -c 'ls -A /etc/settings | wc -l')" "$1"
+	expect "the links" "$(in_container "$id" sh -c 'ls -A /etc/settings | wc -l')" 24
 	expect "by subPath" "$(in_container "$id" cat /etc/one)" first
 	fails_saying "its write" 1 'Read-only file system' in_container "$id" touch /etc/settings/x
 	pod_gone "$pod"
 	rm -rf "$LAB/pods/u-1"
 }
 
-test_volume_config_is_updated() { config_is_updated 24; }
+test_volume_config_is_updated() { config_is_updated; }
 
 test_volume_config_is_updated_by_9p() {
 	[ "$HANDLER" = kata ] || return 0
 	configured '[hypervisor.qemu]' 'shared_fs = "virtio-9p"'
-	config_is_updated 24
+	config_is_updated
 }
 
 # A program that watches its configuration with inotify gets an event for each update, and reads the new contents.
