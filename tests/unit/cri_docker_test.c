@@ -7,6 +7,7 @@
 
 #include "tests/unit/expect.h"
 #include "tests/unit/scratch.h"
+#include "tests/unit/server.h"
 #include "tests/unit/suite.h"
 
 #include "base/buf.h"
@@ -137,10 +138,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	if (server > 0) {
-		(void)kill(server, SIGKILL);
-		(void)waitpid(server, NULL, 0);
-	}
+	server_kill(&server);
 	scratch_remove(dir);
 	free(config);
 	free(sock);

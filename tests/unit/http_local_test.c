@@ -5,6 +5,7 @@
  */
 
 #include "tests/unit/scratch.h"
+#include "tests/unit/server.h"
 #include "tests/unit/suite.h"
 
 #include "base/fd.h"
@@ -39,10 +40,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	if (server > 0) {
-		(void)kill(server, SIGKILL);
-		(void)waitpid(server, NULL, 0);
-	}
+	server_kill(&server);
 	free(path);
 	scratch_remove(dir);
 }

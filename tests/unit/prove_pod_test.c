@@ -2,6 +2,7 @@
 /* The proof with a pod (deploy/prove/pod.c), with a CRI server that is restarted meanwhile. */
 
 #include "tests/unit/scratch.h"
+#include "tests/unit/server.h"
 #include "tests/unit/suite.h"
 
 #include "base/buf.h"
@@ -169,10 +170,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	if (server > 0) {
-		(void)kill(server, SIGKILL);
-		(void)waitpid(server, NULL, 0);
-	}
+	server_kill(&server);
 	free(path);
 	scratch_remove(dir);
 }

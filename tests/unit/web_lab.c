@@ -3,6 +3,8 @@
 
 #include "tests/unit/web_lab.h"
 
+#include "tests/unit/server.h"
+
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -609,18 +611,9 @@ void web_start(struct web *w, const char *root)
 	(void)close(listener);
 }
 
-static void stop(pid_t *pid)
-{
-	if (*pid > 0) {
-		(void)kill(*pid, SIGKILL);
-		(void)waitpid(*pid, NULL, 0);
-	}
-	*pid = -1;
-}
-
 void web_stop(struct web *w)
 {
-	stop(&w->pid);
+	server_kill(&w->pid);
 	if (w->log)
 		(void)munmap(w->log, sizeof(*w->log));
 	w->log = NULL;
@@ -771,7 +764,7 @@ void h2_start(struct tls *t, const char *dir, const char *key)
 
 void tls_stop(struct tls *t)
 {
-	stop(&t->pid);
+	server_kill(&t->pid);
 }
 
 static void openssl(const char *dir, const char *command)
