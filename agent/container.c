@@ -4,6 +4,7 @@
 
 #include "agent/container.h"
 
+#include "agent/forget.h"
 #include "agent/hugepages.h"
 #include "agent/paths.h"
 #include "agent/scale.h"
@@ -109,6 +110,19 @@ static void note_termination_log(struct entry *e, const struct oci_spec *spec)
 	}
 }
 
+/* True if a volume shows what the host mounts and unmounts below it later. */
+static bool follows_host(const struct oci_spec *spec)
+{
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct oci_mount *m = &spec->mounts[i];
+
+		if (m->source && path_is_below(m->source, SHARED_DIR) &&
+		    (strv_has(m->options, "rslave") || strv_has(m->options, "slave")))
+			return true;
+	}
+	return false;
+}
+
 /* Keeps the pid namespace of the sandbox's first container, which later ones may join. */
 static void keep_pid_namespace(struct sandbox *s, const struct entry *e)
 {
@@ -165,6 +179,9 @@ static int fill_entry(struct sandbox *s, struct entry *e, const struct entry_req
 		return -1;
 	e->in_pid_ns_of_others = pid_ns >= 0;
 	note_termination_log(e, r->spec);
+	e->follows = follows_host(r->spec);
+	if (e->follows)
+		forget_begin(s->loop);
 	if (make_core(e, r->spec, deadline, err) < 0)
 		return -1;
 	keep_pid_namespace(s, e);
@@ -178,6 +195,9 @@ static int remove_leftovers(struct sandbox *s, struct entry *e, struct err *err)
 		storage_drop(&s->storages, e->storages[n - 1]);
 	strv_free(STEAL(e->storages, NULL));
 	hugepages_drop(e->id);
+	if (e->follows)
+		forget_end();
+	e->follows = false;
 	return copyfile_remove(e->id, err) < 0 ? -1 : path_remove_tree(e->bundle, err);
 }
 

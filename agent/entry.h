@@ -41,6 +41,7 @@ struct entry {
 	char **storages;                 /* mount points to which it has a reference */
 	struct device_numbers numbers;   /* of its disks; does not change while READY */
 	unsigned refs;                   /* lock */
+	bool follows;                    /* has a volume that follows the host's mounts */
 	bool in_pid_ns_of_others;        /* the end of its first process does not kill the others */
 	struct oom_watch oom;            /* loop */
 };

@@ -3,6 +3,7 @@
 
 #include "agent/boot.h"
 #include "agent/console.h"
+#include "agent/forget.h"
 #include "agent/rpc/rpc.h"
 #include "agent/sandbox.h"
 #include "agent/scale.h"
@@ -127,6 +128,7 @@ static int run(const struct options *o, struct err *err)
 		return result;
 	watch_remove(signals);
 	watcher_stop();
+	forget_stop();
 	sandbox_release(&sandbox);
 	loop_free(sandbox.loop);
 	return result;

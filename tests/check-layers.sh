@@ -71,7 +71,7 @@ judge() {
 		layer("paths settings")
 		layer("device hugepages")
 		layer("storage")
-		layer("boot clock guest hotplug iptables metrics namespaces network oom scale stream termination")
+		layer("boot clock forget guest hotplug iptables metrics namespaces network oom scale stream termination")
 		layer("process connection")
 		layer("entry")
 		layer("sandbox")
