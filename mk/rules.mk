@@ -29,8 +29,8 @@ endif
 # Sanitizer builds: SAN=address|undefined|thread|fuzzer|valgrind, each in a $(BUILD) of its own.
 ifeq ($(SAN),)
 CPPFLAGS    += -D_FORTIFY_SOURCE=2
-# Without the index for unwinding at run time, which only C++ and pthread_cancel() need.
-LDFLAGS_PROGRAM := -static-pie -Wl,--no-eh-frame-hdr
+# Without tables for unwinding at run time, which only C++ and pthread_cancel() need.
+LDFLAGS_PROGRAM := -static-pie -Wl,--no-eh-frame-hdr -Wl,-T,mk/no-unwind.ld
 else ifeq ($(SAN),fuzzer)
 CC          := clang
 CFLAGS_BASE += -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
