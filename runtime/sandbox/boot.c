@@ -35,6 +35,7 @@ static int on_launched(void *arg, struct err *err)
 	(void)pthread_mutex_lock(&v->lock);
 	fd_close(&v->kill_fd);
 	v->kill_fd = fd;
+	v->vmm_pid = v->vmm.child.pid;
 	(void)pthread_mutex_unlock(&v->lock);
 	if (vm_check_cancelled(v, err) < 0)
 		return -1;

@@ -4,6 +4,7 @@
 #include "sandbox/vm-internal.h"
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -11,6 +12,7 @@
 #include "protocols/health.pb-c.h"
 #include "share/virtiofsd.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -364,6 +366,29 @@ void vm_kill(struct vm *v, const struct err *why)
 	(void)pthread_mutex_lock(&v->lock);
 	kill_vmm(v);
 	(void)pthread_mutex_unlock(&v->lock);
+}
+
+/* With the lock held: an fd of the VMM's directory in /proc, or -1. Its pid is still its own if it
+ * exists after that directory was opened. */
+static int open_vmm(const struct vm *v)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d", (int)v->vmm_pid);
+	AUTO(fd) int dir = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (v->kill_fd < 0 || syscall(SYS_pidfd_send_signal, v->kill_fd, 0, NULL, 0) < 0)
+		return -1;
+	return STEAL(dir, -1);
+}
+
+int vm_set_score(struct vm *v, int64_t score, struct err *err)
+{
+	AUTO(str) char *text = str_fmt("%lld", (long long)score);
+	AUTO(fd) int dir = -1;
+
+	(void)pthread_mutex_lock(&v->lock);
+	dir = open_vmm(v);
+	(void)pthread_mutex_unlock(&v->lock);
+	return dir < 0 ? 0 : file_write(dir, "oom_score_adj", text, err);
 }
 
 void vm_cancel(struct vm *v)

@@ -70,6 +70,7 @@ struct vm {
 	bool running, dead, stopping, stopped, cancelled;
 	unsigned calls; /* requests to the agent and to the VMM in progress */
 	int kill_fd;    /* a pidfd of the VMM of its own, to kill it from any thread, or -1 */
+	pid_t vmm_pid;  /* of that pidfd */
 	struct err why; /* why it is dead */
 
 	unsigned vcpus; /* that the guest has brought online; used by the flow that resizes */
@@ -130,6 +131,9 @@ bool vm_answers(struct vm *v, struct deadline deadline);
 /* Any thread, before vm_stop(): kills the VM of an agent that misbehaves; why is logged. on_dead
  * follows. */
 void vm_kill(struct vm *v, const struct err *why);
+/* Any thread: sets the VMM's oom_score_adj (proc_pid_oom_score_adj(5)). Does nothing if the VM has
+ * ended. */
+MUST_CHECK int vm_set_score(struct vm *v, int64_t score, struct err *err);
 /* Any thread: true once on_dead was or is about to be called. */
 bool vm_is_dead(struct vm *v);
 /* Any thread: makes a vm_get() that runs or comes later fail soon, with E_CANCELLED or because its

@@ -205,9 +205,12 @@ void container_take_down(struct container *c)
 	}
 	/* From here on no answer of the agent refers to the process. */
 	loop_call(s->loop, forget_init, c);
-	if (!last && s->sandbox && shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
-		log_err(LOG_WARN, &err, "cannot give back the processors of the container");
-	err_clear(&err);
+	if (!last && s->sandbox) {
+		if (shim_place(s, deadline_in(REMOVE_MS), &err) < 0)
+			log_err(LOG_WARN, &err, "cannot give back the processors of the container");
+		err_clear(&err);
+		shim_score(s);
+	}
 	if (last)
 		drop_sandbox(s);
 	else if (s->sandbox) {

@@ -271,8 +271,10 @@ static int create_sandbox(struct container *c, const CreateRequest *r, struct de
 	/* What the guest is to see is shared before the VM starts; disks need a running VM. */
 	if (share_configured(&s->sandbox->share, err) < 0 || translate(c, &guest, err) < 0)
 		return -1;
-	if (sandbox_start(s->sandbox, &wanted, deadline, err) < 0 ||
-	    devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
+	if (sandbox_start(s->sandbox, &wanted, deadline, err) < 0)
+		return -1;
+	shim_score(s);
+	if (devices_plug(&c->devices, s->sandbox->vm, deadline, err) < 0 ||
 	    reserve_swap(c, deadline, err) < 0 ||
 	    copies_send(s->sandbox, &guest.copies, deadline, err) < 0)
 		return -1;
@@ -288,6 +290,7 @@ static int create_in_pod(struct container *c, const CreateRequest *r, struct dea
 	AUTO(guest) struct guest guest = GUEST_INIT;
 	struct limits_change change;
 
+	shim_score(c->shim);
 	represent(c);
 	if (container_mount_rootfs(c, r, err) < 0 ||
 	    host_hooks(c, c->shim->sandbox->network.path, deadline, err) < 0)

@@ -326,6 +326,13 @@ void shim_cpus(struct shim *s, char **cpus, char **mems);
 /* From a flow: confines the sandbox to them. */
 MUST_CHECK int shim_place(struct shim *s, struct deadline deadline, struct err *err);
 
+/* --- score.c --- */
+
+/* Sets the VMM's oom_score_adj to the lowest that the containers' specifications ask for. Without
+ * this VMs would have the shim's, which is that of the manager, and the kernel would kill the
+ * node's services before any pod. A failure is logged. From a flow, while the VM runs. */
+void shim_score(struct shim *s);
+
 /* --- main.c --- */
 
 MUST_CHECK int shim_start(const struct invocation *inv, struct err *err);

@@ -57,6 +57,27 @@ test_vm_grows_and_shrinks_with_its_containers() {
 	pod_gone "$pod"
 }
 
+score() { cat "/proc/$(vmms)/oom_score_adj"; }
+
+# When the node is out of memory, the kernel is to choose a VM as it would choose the most important of its containers.
+test_vm_is_killed_for_memory_as_its_containers_would_be() {
+	local pod a b
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod scored)
+	RESOURCES='"oom_score_adj":700'
+	a=$(started "$pod" a 'sleep 1000')
+	expect "with one" "$(score)" 700
+	# shellcheck disable=SC2034 # for started
+	RESOURCES='"oom_score_adj":300'
+	b=$(started "$pod" b 'sleep 1000')
+	expect "with a more important one" "$(score)" 300
+	expect "in the guest" "$(in_container "$a" cat /proc/1/oom_score_adj) $(in_container "$b" cat /proc/1/oom_score_adj)" "700 300"
+	stop "$b"
+	remove "$b"
+	expect "without it" "$(score)" 700
+	pod_gone "$pod"
+}
+
 ram_mib() { # prints the guest's memory that is in the node's
 	awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /memfd:/ } ram && /^Rss:/ { sum += $2 } END { print int(sum / 1024) }' \
 		"/proc/$(vmms)/smaps"
