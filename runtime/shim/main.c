@@ -244,6 +244,16 @@ static struct watch *watch_signals(struct shim *s)
 	return loop_signals(s->loop, &set, on_signal, s);
 }
 
+/* virtiofsd, and QEMU where it does not leave the guest's memory out itself, inherit that no memory
+ * that is shared with other processes is dumped: bit 1 of the default, 0x33 (core(5)). */
+static void leave_guest_out_of_core_dumps(void)
+{
+	struct err err = ERR_INIT;
+
+	if (file_write(AT_FDCWD, "/proc/self/coredump_filter", "0x31", &err) < 0)
+		log_err(LOG_WARN, &err, "a core dump may have the guest's memory");
+}
+
 int shim_serve(const struct invocation *inv, struct err *err)
 {
 	/* Not on the stack: flows still running at the end may access it. */
@@ -266,6 +276,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	 * programs with select(). */
 	fd_raise_limit();
 	open_log(inv);
+	leave_guest_out_of_core_dumps();
 	cond_init(&s.changed);
 	s.inv = inv;
 	s.socket = inv->socket ? inv->socket : path;

@@ -159,6 +159,7 @@ static void check_command_line(void)
 {
 	static const char *const words[] = {
 		" -machine q35,accel=tcg,",
+		",dump-guest-core=off,",
 		",hmat=on ",
 		" -cpu max,erms=off,fsrm=off,-pmu ",
 		" -smp 3,maxcpus=7 ", /* with the half processor of the container */

@@ -137,7 +137,7 @@ static void add_machine(char ***argv, const struct vmm_request *r)
 	bool kvm = str_eq(r->accelerator, "kvm");
 
 	strv_push(argv, "-machine");
-	strv_pushf(argv, "%s,accel=%s,memory-backend=ram%s%s%s%s",
+	strv_pushf(argv, "%s,accel=%s,memory-backend=ram,dump-guest-core=off%s%s%s%s",
 		   is_microvm(c) ? "microvm" : "q35", r->accelerator,
 		   is_microvm(c) ? ",isa-serial=off" : ",vmport=off",
 		   config_has_nvdimm(c) ? ",nvdimm=on" : "", *c->machine_accelerators ? "," : "",

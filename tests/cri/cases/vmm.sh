@@ -51,6 +51,30 @@ test_vmm_holds_nothing_else() {
 	pod_gone "$pod"
 }
 
+# Prints the KiB of files in memory, such as the guest's, that a core dump of the process would have: core(5).
+dumped() { # PID
+	(($((16#$(cat "/proc/$1/coredump_filter"))) & 2)) || {
+		echo 0
+		return
+	}
+	awk '/^[0-9a-f]+-[0-9a-f]+ / { memory = /memfd:/ } /^Size:/ { size = $2 } /^VmFlags:/ && memory && !/ dd/ { sum += size }
+		END { print sum + 0 }' "/proc/$1/smaps"
+}
+
+# A crash must not write gigabytes, nor what the pod keeps secret.
+test_vmm_keeps_the_guest_out_of_core_dumps() {
+	local pod
+	[ "$HANDLER" = kata ] || return 0
+	pod=$(pod dumped)
+	started "$pod" c1 'sleep 1000' >/dev/null
+	for each in "$(process_of "$pod" vmm)" "$(process_of "$pod" virtiofsd)" "$(server_of "$pod")"; do
+		grep -q ' rw-s .*memfd:' "/proc/$each/maps" || continue
+		expect "KiB of $(cat "/proc/$each/comm")" "$(dumped "$each")" 0
+	done
+	grep -q 'dump-guest-core=off' "/proc/$(process_of "$pod" vmm)/cmdline"
+	pod_gone "$pod"
+}
+
 test_vmm_is_filtered() {
 	local pod id vmm
 	[ "$HANDLER" = kata ] || return 0
