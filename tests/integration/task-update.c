@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sends Update to a shim, which ctr cannot: task-update SOCKET ID RESOURCES-JSON
+ * Sends Update to a shim, which ctr cannot: task-update SOCKET SERVICE ID RESOURCES-JSON. The messages of
+ * containerd.task.v3.Task are those of containerd.task.v2.Task.
  */
 
 #include "base/err.h"
@@ -33,8 +34,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	int fd;
 
-	if (argc != 4) {
-		(void)fputs("task-update SOCKET ID RESOURCES-JSON\n", stderr);
+	if (argc != 5) {
+		(void)fputs("task-update SOCKET SERVICE ID RESOURCES-JSON\n", stderr);
 		return EXIT_FAILURE;
 	}
 	fd = fd_unix_connect(argv[1], &err);
@@ -47,12 +48,12 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	resources.type_url =
 		(char *)"types.containerd.io/opencontainers/runtime-spec/1/LinuxResources";
-	resources.value.data = (uint8_t *)argv[3];
-	resources.value.len = strlen(argv[3]);
-	request.id = argv[2];
+	resources.value.data = (uint8_t *)argv[4];
+	resources.value.len = strlen(argv[4]);
+	request.id = argv[3];
 	request.resources = &resources;
-	if (ttrpc_call(client, "containerd.task.v2.Task", "Update", &request, NULL,
-		       deadline_in(ANSWER_MS), NULL, &err) < 0)
+	if (ttrpc_call(client, argv[2], "Update", &request, NULL, deadline_in(ANSWER_MS), NULL,
+		       &err) < 0)
 		(void)fprintf(stderr, "task-update: %s\n", err.msg);
 	/* The process ends here, and with it the loop and its thread. */
 	return err.code ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -350,9 +350,16 @@ test_exit_event() {
 	heard /tasks/delete "$id" >/dev/null
 }
 
+# containerd 2 writes down the address of a shim, and the version of its interface; containerd 1 leaves that to the shim.
 update() { # ID RESOURCES-JSON
-	"$TOOLS/task-update" "$(sed 's,^unix://,,' \
-		"$LAB/state/io.containerd.runtime.v2.task/default/$1/address")" "$1" "$2"
+	local bundle=$LAB/state/io.containerd.runtime.v2.task/default/$1 address version=2
+	if [ -e "$bundle/bootstrap.json" ]; then
+		version=$(sed -n 's/.*"version":\([0-9]*\).*/\1/p' "$bundle/bootstrap.json")
+		address=$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$bundle/bootstrap.json")
+	else
+		address=$(cat "$bundle/address")
+	fi
+	"$TOOLS/task-update" "${address#unix://}" "containerd.task.v$version.Task" "$1" "$2"
 }
 
 cpu_of() { lab_ctr tasks metrics "$1" | awk '$1 == "cpuacct.usage" { print $2 }'; } # ns
