@@ -580,6 +580,7 @@ START_TEST(a_caught_signal_ends_waits)
 	AUTO(str) char *later = str_fmt("kill -TERM %d; exec sleep 1000", (int)getpid());
 	int code;
 
+	(void)signal(SIGHUP, SIG_DFL); /* the tests may run under nohup */
 	interrupt_catch("base_test", "one moment");
 	ck_assert_int_eq(interrupt_check(&err), 0);
 	if (_i == 0) {
