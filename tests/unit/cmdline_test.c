@@ -144,6 +144,45 @@ START_TEST(a_vm_has_room_to_grow)
 }
 END_TEST
 
+/* --- memory --- */
+
+static const struct {
+	enum vmm_device_kind share;
+	bool hugepages;
+	const char *backend, *object;
+} memories[] = {
+	{ VMM_FS_9P, false, "", "memory-backend-ram,id=ram,size=256M,prealloc=off" },
+	{ VMM_FS_VHOST_USER, false, "",
+	  "memory-backend-memfd,id=ram,size=256M,prealloc=off,share=on" },
+	{ VMM_FS_9P, true, "",
+	  "memory-backend-memfd,id=ram,size=256M,prealloc=off,share=on,hugetlb=on" },
+	{ VMM_FS_9P, false, "/dev/shm",
+	  "memory-backend-file,id=ram,size=256M,prealloc=off,share=on,mem-path=/dev/shm" },
+};
+
+/* Of a private mapping of a file, each page would exist twice. */
+START_TEST(memory_in_a_file_is_mapped_shared)
+{
+	AUTO(str) char *machine = xstrdup("q35"), *backend = xstrdup(memories[_i].backend);
+	const struct vmm_device share = { .kind = memories[_i].share, .fs = { "tag", "/dir" } };
+	struct runtime_config config = config_with(machine);
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = "kvm",
+				       .devices = &share,
+				       .ndevices = 1,
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .size = { 1, 256 } };
+	AUTO(strv) char **argv = NULL;
+
+	config.file_mem_backend = backend;
+	config.hugepages = memories[_i].hugepages;
+	argv = qemu_command_line(&r);
+	ck_assert_msg(has_pair(argv, "-object", memories[_i].object), "%s", memories[_i].object);
+}
+END_TEST
+
 /* What is plugged in later needs a bridge with something behind it, or a controller. */
 static const struct {
 	const char *machine, *driver;
@@ -323,6 +362,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
+	tcase_add_loop_test(tc, memory_in_a_file_is_mapped_shared, 0, (int)ARRAY_LEN(memories));
 	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
 	tcase_add_loop_test(tc, devices_on_the_command_line_are_in_devices_def, 0, 128);
 	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));

@@ -148,6 +148,23 @@ START_TEST(memory_that_comes_late_is_counted)
 }
 END_TEST
 
+/* Nobody else maps it, so it is no file: of a file's private mapping each page exists twice. */
+START_TEST(memory_that_is_not_shared_is_no_file)
+{
+	const struct json *arguments;
+	struct call c;
+
+	call(&c, 1, 512, LONG_MS);
+	AUTO(json) struct json *add = lab_hear("object-add");
+	arguments = json_get(add, "arguments");
+	ck_assert_str_eq(json_get_text(arguments, "qom-type"), "memory-backend-ram");
+	ck_assert(!json_bool(json_get(arguments, "share")));
+	lab_answer(add, LAB_OK);
+	meet("device_add", "{}");
+	ends(&c, 1, 512);
+}
+END_TEST
+
 START_TEST(a_backend_that_comes_late_is_removed)
 {
 	struct call c;
@@ -193,6 +210,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_processor_that_comes_late_is_counted);
 	tcase_add_loop_test(tc, memory_that_comes_late_is_counted, 0, 2);
+	tcase_add_test(tc, memory_that_is_not_shared_is_no_file);
 	tcase_add_test(tc, a_backend_that_comes_late_is_removed);
 	tcase_add_test(tc, a_device_for_memory_that_comes_late_is_used);
 	suite_add_tcase(suite, tc);

@@ -165,7 +165,7 @@ static void check_command_line(void)
 		" -smp 3,maxcpus=7 ", /* with the half processor of the container */
 		" -m 300M,slots=4,maxmem=940M ",
 		"size=300M,",
-		"prealloc=on,hugetlb=on",
+		"prealloc=on,share=on,hugetlb=on",
 		"isa-serial",
 		"filename=/dev/random",
 		"pcie-root-port,id=rp0",

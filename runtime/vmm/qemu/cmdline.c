@@ -220,21 +220,27 @@ bool qemu_shares_memory(const struct vmm_request *r)
 	return false;
 }
 
+const char *qemu_memory_type(const struct runtime_config *c, bool shared)
+{
+	if (*c->file_mem_backend)
+		return QEMU_MEMORY_FILE;
+	return shared || c->hugepages ? QEMU_MEMORY_MEMFD : QEMU_MEMORY_RAM;
+}
+
 static void add_memory(char ***argv, const struct vmm_request *r)
 {
 	const struct runtime_config *c = r->config;
-	const char *shared = qemu_shares_memory(r) ? "on" : "off";
+	const char *type = qemu_memory_type(c, qemu_shares_memory(r));
+	AUTO(str) char *file = NULL;
 
+	if (str_eq(type, QEMU_MEMORY_FILE))
+		file = str_fmt(",share=on,mem-path=%s", c->file_mem_backend);
+	else if (str_eq(type, QEMU_MEMORY_MEMFD))
+		file = str_fmt(",share=on%s", c->hugepages ? ",hugetlb=on" : "");
 	strv_push(argv, "-object");
-	if (*c->file_mem_backend)
-		strv_pushf(argv,
-			   "memory-backend-file,id=ram,size=%lluM,mem-path=%s,share=%s,prealloc=%s",
-			   (unsigned long long)r->size.memory_mib, c->file_mem_backend, shared,
-			   c->mem_prealloc ? "on" : "off");
-	else
-		strv_pushf(argv, "memory-backend-memfd,id=ram,size=%lluM,share=%s,prealloc=%s%s",
-			   (unsigned long long)r->size.memory_mib, shared,
-			   c->mem_prealloc ? "on" : "off", c->hugepages ? ",hugetlb=on" : "");
+	strv_pushf(argv, "%s,id=ram,size=%lluM,prealloc=%s%s", type,
+		   (unsigned long long)r->size.memory_mib, c->mem_prealloc ? "on" : "off",
+		   file ? file : "");
 }
 
 static void add_device(char ***argv, const char *kind, const char *spec)

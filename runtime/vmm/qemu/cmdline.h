@@ -81,6 +81,16 @@ static inline bool qemu_has_vsock(const struct vmm_request *r)
 /* True if another process than the VMM accesses the guest's memory. */
 bool qemu_shares_memory(const struct vmm_request *r);
 
+/*
+ * The type of the objects that are the guest's memory; shared: as above. Those that are files are
+ * always to be mapped with share=on: of a private mapping, each page that the guest writes would
+ * exist twice, in the file and in the mapping.
+ */
+#define QEMU_MEMORY_FILE  "memory-backend-file"
+#define QEMU_MEMORY_MEMFD "memory-backend-memfd"
+#define QEMU_MEMORY_RAM   "memory-backend-ram"
+const char *qemu_memory_type(const struct runtime_config *c, bool shared);
+
 #define QEMU_GROWTH_PORT "growth" /* id of the PCI Express port for a virtio-mem device */
 enum { QEMU_MEMORY_STEP = 128 };  /* MiB: the unit of memory hotplug of a Linux guest on x86 */
 /* True if the VM can get more processors. */

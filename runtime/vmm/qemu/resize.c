@@ -153,16 +153,15 @@ static int add_backend(struct vmm *vmm, const char *id, uint64_t size, struct de
 {
 	const struct qemu_growth *g = vmm->growth;
 	const struct runtime_config *c = g->config;
+	const char *type = qemu_memory_type(c, g->shared);
 	struct json *a = json_make_object();
 
-	json_put(a, "qom-type",
-		 json_make_string(*c->file_mem_backend ? "memory-backend-file"
-						       : "memory-backend-memfd"));
+	json_put(a, "qom-type", json_make_string(type));
 	json_put(a, "id", json_make_string(id));
 	json_put(a, "size", json_make_u64(size));
-	json_put(a, "share", json_make_bool(g->shared));
+	json_put(a, "share", json_make_bool(!str_eq(type, QEMU_MEMORY_RAM)));
 	json_put(a, "reserve", json_make_bool(false));
-	if (*c->file_mem_backend)
+	if (str_eq(type, QEMU_MEMORY_FILE))
 		json_put(a, "mem-path", json_make_string(c->file_mem_backend));
 	else if (c->hugepages)
 		json_put(a, "hugetlb", json_make_bool(true));
