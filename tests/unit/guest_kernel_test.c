@@ -195,19 +195,39 @@ START_TEST(system_calls)
 END_TEST
 
 #ifdef __x86_64__
-/* A program of 32 bits: getpid by the gate that those use. */
+/* By the gate that programs of 32 bits use. */
+static long call_as_old(long number)
+{
+	long result = number;
+
+	__asm__ volatile("int $0x80"
+			 : "+a"(result)
+			 : "b"(0L), "c"(0L), "d"(0L), "S"(0L), "D"(0L)
+			 : "r8", "r9", "r10", "r11", "memory");
+	return (int)result;
+}
+
+static bool has_old_calls(void)
+{
+	/* futex, nanosleep, clock_gettime, rt_sigtimedwait, recvmmsg: with a time of 32 bits; they fail for
+	 * their arguments. */
+	static const long timed[] = { 240, 162, 265, 177, 337 };
+
+	for (size_t i = 0; i < ARRAY_LEN(timed); i++) {
+		if (call_as_old(timed[i]) == -ENOSYS)
+			return false;
+	}
+	return call_as_old(20) == getpid();
+}
+
 START_TEST(old_programs)
 {
 	pid_t pid = fork();
 	int status;
 
 	ck_assert_int_ge(pid, 0);
-	if (pid == 0) {
-		long result = 20;
-
-		__asm__ volatile("int $0x80" : "+a"(result)::"r8", "r9", "r10", "r11", "memory");
-		_exit(result == getpid() ? 0 : 1);
-	}
+	if (pid == 0)
+		_exit(has_old_calls() ? 0 : 1);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 }
