@@ -120,6 +120,41 @@ static const struct {
 	{ "q35", false, 0, { 1, 256 }, { 1, 1024 }, "1", "256M", false },
 	{ "q35", true, 0, { 1, 256 }, { 1, 300 }, "1", "256M", false }, /* no whole step */
 	{ "microvm", true, 10, { 1, 256 }, { 4, 1024 }, "1", "256M", false },
+	/* A guest's blocks of memory are not to be larger than a step. */
+	{ "q35",
+	  true,
+	  10,
+	  { 1, 63487 },
+	  { 1, 1 << 17 },
+	  "1",
+	  "63487M,slots=1,maxmem=131071M",
+	  true },
+	{ "q35",
+	  true,
+	  10,
+	  { 1, 67584 },
+	  { 1, 1 << 17 },
+	  "1",
+	  "67712M,slots=1,maxmem=131072M",
+	  true },
+	{ "q35",
+	  false,
+	  9,
+	  { 1, 67585 },
+	  { 1, 1 << 17 },
+	  "1",
+	  "67712M,slots=9,maxmem=131072M",
+	  false },
+	{ "q35",
+	  false,
+	  9,
+	  { 1, 67713 },
+	  { 1, 1 << 17 },
+	  "1",
+	  "67968M,slots=9,maxmem=131072M",
+	  false },
+	{ "q35", true, 10, { 1, 67584 }, { 1, 67584 }, "1", "67584M", false },
+	{ "microvm", true, 10, { 1, 67584 }, { 1, 1 << 17 }, "1", "67584M", false },
 };
 
 START_TEST(a_vm_has_room_to_grow)
@@ -134,12 +169,16 @@ START_TEST(a_vm_has_room_to_grow)
 				       .size = sizes[_i].size,
 				       .most = sizes[_i].most };
 	AUTO(strv) char **argv = NULL;
+	AUTO(str) char *memory = NULL;
 
 	config.virtio_mem = sizes[_i].virtio_mem;
 	config.memory_slots = sizes[_i].slots;
 	argv = qemu_command_line(&r);
 	ck_assert_msg(has_pair(argv, "-smp", sizes[_i].smp), "%s", sizes[_i].smp);
 	ck_assert_msg(has_pair(argv, "-m", sizes[_i].m), "%s", sizes[_i].m);
+	memory = str_fmt("memory-backend-ram,id=ram,size=%.*s,prealloc=off",
+			 (int)strcspn(sizes[_i].m, ","), sizes[_i].m);
+	ck_assert_msg(has_pair(argv, "-object", memory), "%s", memory);
 	ck_assert_int_eq(has_pair(argv, "-device", PORT), sizes[_i].port);
 }
 END_TEST

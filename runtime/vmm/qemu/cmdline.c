@@ -159,15 +159,27 @@ bool qemu_grows_cpus(const struct vmm_request *r)
 	return !is_microvm(r->config) && r->most.vcpus > r->size.vcpus;
 }
 
+static bool takes_memory(const struct runtime_config *c)
+{
+	return !is_microvm(c) && (c->virtio_mem || c->memory_slots);
+}
+
+uint64_t qemu_boot_memory(const struct vmm_request *r)
+{
+	const uint64_t step = QEMU_MEMORY_STEP, mib = r->size.memory_mib;
+	uint64_t odd = (mib + step - 1) / (2 * step) * (2 * step) + step;
+
+	return mib < QEMU_MEMORY_LARGE || odd > r->most.memory_mib || !takes_memory(r->config)
+		       ? mib
+		       : odd;
+}
+
 uint64_t qemu_grows_memory(const struct vmm_request *r)
 {
-	uint64_t more = r->most.memory_mib > r->size.memory_mib
-				? r->most.memory_mib - r->size.memory_mib
-				: 0;
+	uint64_t boot = qemu_boot_memory(r);
+	uint64_t more = r->most.memory_mib > boot ? r->most.memory_mib - boot : 0;
 
-	if (is_microvm(r->config) || (!r->config->virtio_mem && !r->config->memory_slots))
-		return 0;
-	return more - more % QEMU_MEMORY_STEP;
+	return takes_memory(r->config) ? more - more % QEMU_MEMORY_STEP : 0;
 }
 
 /* The address space that an nvdimm takes: memory that is plugged behind it begins at a whole
@@ -185,7 +197,7 @@ static uint64_t image_mib(const struct runtime_config *c)
  */
 static void add_size(char ***argv, const struct vmm_request *r)
 {
-	uint64_t more = qemu_grows_memory(r);
+	uint64_t boot = qemu_boot_memory(r), more = qemu_grows_memory(r);
 	const struct runtime_config *c = r->config;
 	/* An nvdimm takes a slot, and its size in the address space. */
 	bool nvdimm = config_has_nvdimm(c);
@@ -198,12 +210,11 @@ static void add_size(char ***argv, const struct vmm_request *r)
 		strv_pushf(argv, "%u", r->size.vcpus);
 	strv_push(argv, "-m");
 	if (!more && !nvdimm) {
-		strv_pushf(argv, "%lluM", (unsigned long long)r->size.memory_mib);
+		strv_pushf(argv, "%lluM", (unsigned long long)boot);
 		return;
 	}
-	strv_pushf(argv, "%lluM,slots=%lld,maxmem=%lluM", (unsigned long long)r->size.memory_mib,
-		   slots + nvdimm,
-		   (unsigned long long)(r->size.memory_mib + more + (nvdimm ? image_mib(c) : 0)));
+	strv_pushf(argv, "%lluM,slots=%lld,maxmem=%lluM", (unsigned long long)boot, slots + nvdimm,
+		   (unsigned long long)(boot + more + (nvdimm ? image_mib(c) : 0)));
 	if (more && c->virtio_mem) {
 		strv_push(argv, "-device");
 		strv_push(argv,
@@ -239,7 +250,7 @@ static void add_memory(char ***argv, const struct vmm_request *r)
 		file = str_fmt(",share=on%s", c->hugepages ? ",hugetlb=on" : "");
 	strv_push(argv, "-object");
 	strv_pushf(argv, "%s,id=ram,size=%lluM,prealloc=%s%s", type,
-		   (unsigned long long)r->size.memory_mib, c->mem_prealloc ? "on" : "off",
+		   (unsigned long long)qemu_boot_memory(r), c->mem_prealloc ? "on" : "off",
 		   file ? file : "");
 }
 

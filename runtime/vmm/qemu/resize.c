@@ -43,7 +43,8 @@ struct qemu_growth *qemu_growth_new(const struct vmm_request *r)
 	g->shared = qemu_shares_memory(r);
 	g->cpus = qemu_grows_cpus(r);
 	g->more_mib = qemu_grows_memory(r);
-	g->start = g->now = r->size;
+	g->start = (struct vmm_size){ r->size.vcpus, qemu_boot_memory(r) };
+	g->now = g->start;
 	return g;
 }
 
