@@ -40,7 +40,7 @@ MUST_CHECK int fd_cloexec(int fd, bool on, struct err *err);
  * not stop half-way for lack of fds. */
 MUST_CHECK int fd_check_room(unsigned n, struct err *err);
 /* Lets this process open as many files as it is allowed to. Call it before there are threads; programs
- * that spawn_start() starts get the former limit. */
+ * that spawn_start() starts get the former limit, unless they are to have many_files. */
 void fd_raise_limit(void);
 /* Undoes that. Async-signal-safe: for a child between fork and exec. */
 void fd_restore_limit(void);

@@ -259,7 +259,8 @@ static _Noreturn void child_run(struct plan *p)
 
 	if (child_enter(p) == 0 && child_fds(p) == 0) {
 		child_signals(p);
-		fd_restore_limit();
+		if (!p->s->many_files)
+			fd_restore_limit();
 		(void)execve(p->program, p->s->argv, p->env);
 	}
 	failure = errno;

@@ -875,6 +875,21 @@ START_TEST(few_fds_do_not_hang_it)
 }
 END_TEST
 
+/* _i: a program that may need many files. */
+START_TEST(programs_get_the_limit_of_files_from_before)
+{
+	const struct rlimit limit = { 200, 900 };
+	AUTO(buf) struct buf out = BUF_INIT(1000);
+	struct err err = ERR_INIT;
+	const struct spawn s = { .argv = ARGV("/bin/sh", "-c", "ulimit -n"), .many_files = _i };
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	fd_raise_limit();
+	ck_assert_msg(spawn_run(&s, NULL, 0, &out, deadline_in(60000), &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(buf_cstr(&out), _i ? "900\n" : "200\n");
+}
+END_TEST
+
 /* The child gets the right fds even if their numbers are targets of other fds, or their own. */
 START_TEST(fds_are_swapped)
 {
@@ -1218,6 +1233,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(pure, a_child_that_cannot_be_watched_is_ended, 0, ARRAY_LEN(refusals));
 	tcase_add_test(pure, only_a_child_is_adopted);
 	tcase_add_test(pure, few_fds_do_not_hang_it);
+	tcase_add_loop_test(pure, programs_get_the_limit_of_files_from_before, 0, 2);
 	tcase_add_test(pure, fds_are_swapped);
 	tcase_add_test(pure, orphans_are_reaped_but_not_ours);
 	tcase_add_test(pure, fds_travel);

@@ -504,14 +504,14 @@ static rlim_t limit_of(pid_t pid)
 }
 
 /* A service of systemd that asks for nothing else, as containerd 2's, may open 1024 files. */
-START_TEST(the_shim_may_open_more_files_than_its_manager)
+START_TEST(the_shim_and_its_vmm_may_open_more_files_than_its_manager)
 {
 	const struct rlimit few = { 200, 5000 };
 
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	shim_start_container("good");
 	ck_assert_uint_eq(limit_of(shim_pid), 5000);
-	ck_assert_uint_eq(limit_of((pid_t)shim_state(STATE_VMM)), 200);
+	ck_assert_uint_eq(limit_of((pid_t)shim_state(STATE_VMM)), 5000);
 	shim_kill_and_finish();
 }
 END_TEST
@@ -559,7 +559,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, output_waits_for_its_reader);
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
 			    ARRAY_LEN(cgroup_options));
-	tcase_add_test(t, the_shim_may_open_more_files_than_its_manager);
+	tcase_add_test(t, the_shim_and_its_vmm_may_open_more_files_than_its_manager);
 	tcase_add_loop_test(t, the_shim_is_killed_before_containerd, 0, ARRAY_LEN(scores));
 	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
 			    ARRAY_LEN(bad_outputs));

@@ -139,7 +139,10 @@ static void spawn_on_loop(void *arg)
 		selinux_unlabel(NULL);
 }
 
-/* QEMU must end with the shim, even if the shim is killed. The kernel kills it when the thread that
+/* A disk has a queue for each processor that the VM booted with, and each queue takes QEMU a file: 16
+ * disks of a guest with 64 are more than systemd's default limit, 1024.
+ *
+ * QEMU must end with the shim, even if the shim is killed. The kernel kills it when the thread that
  * started it ends (parent_death_signal), so the loop's thread, which lasts longest, starts it. */
 static int execute(const struct vmm_request *r, struct vmm *vmm, const struct inherited *list,
 		   struct err *err)
@@ -154,6 +157,7 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 			   .cwd = "/",
 			   .user = r->user,
 			   .new_group = true,
+			   .many_files = true,
 			   .parent_death_signal = SIGKILL };
 	struct spawn_args a = { &s, r->label, &vmm->child, err, -1 };
 
