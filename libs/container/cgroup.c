@@ -93,30 +93,52 @@ struct cgroup *cgroup_new_unified(const char *mount, const char *path, bool leni
 	return g;
 }
 
-struct cgroup *cgroup_new(const char *path, bool lenient, struct err *err)
+/* The mount point of version 2, or NULL. *usual: it is where the machine's own version is mounted. */
+static const char *find_v2(const struct mount_list *list, bool *usual)
 {
-	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	const char *first = NULL;
+
+	*usual = false;
+	for (size_t i = 0; i < list->n && !*usual; i++) {
+		if (!str_eq(list->v[i].type, "cgroup2"))
+			continue;
+		*usual = str_eq(list->v[i].target, "/sys/fs/cgroup");
+		if (!first || *usual)
+			first = list->v[i].target;
+	}
+	return first;
+}
+
+struct cgroup *cgroup_new_in(const struct mount_list *list, const char *path, bool lenient,
+			     struct err *err)
+{
 	AUTO(cgroup) struct cgroup *g = cgroup_alloc(path, lenient);
+	bool usual;
+	const char *unified = find_v2(list, &usual);
 
 	if (str_eq(g->path, "/")) {
 		err_set(err, E_INVALID, "a container cannot be the root cgroup");
 		return NULL;
 	}
-	if (mount_list_read(&list, err) < 0)
-		return NULL;
 	g->ops = &cgroup_v1_ops;
-	find_v1(g, &list);
-	for (size_t i = 0; !g->n && i < list.n; i++) {
-		if (!str_eq(list.v[i].type, "cgroup2"))
-			continue;
+	if (!usual)
+		find_v1(g, list);
+	if (!g->n && unified) {
 		g->ops = &cgroup_v2_ops;
-		add_hierarchy(g, list.v[i].target, NULL);
+		add_hierarchy(g, unified, NULL);
 	}
 	if (!g->n && !lenient) {
 		err_set(err, E_UNSUPPORTED, "no cgroup hierarchy is mounted");
 		return NULL;
 	}
 	return STEAL(g, NULL);
+}
+
+struct cgroup *cgroup_new(const char *path, bool lenient, struct err *err)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+
+	return mount_list_read(&list, err) < 0 ? NULL : cgroup_new_in(&list, path, lenient, err);
 }
 
 void cgroup_free(struct cgroup *g)

@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/err.h"
 #include "container/container.h"
+#include "mount/mount.h"
 #include "oci/spec.h"
 
 #include <stdbool.h>
@@ -64,8 +65,13 @@ struct cgroup_ops {
 };
 extern const struct cgroup_ops cgroup_v1_ops, cgroup_v2_ops;
 
-/* Finds the hierarchies; nothing is made yet. NULL on error. */
+/* Finds the hierarchies; nothing is made yet. NULL on error. Version 1 is used if a controller of it is
+ * mounted, unless version 2 is at /sys/fs/cgroup: a machine with version 2 may have one of version 1
+ * elsewhere that version 2 lacks, such as net_cls. */
 struct cgroup *cgroup_new(const char *path, bool lenient, struct err *err);
+/* The same, of the mounts in the list. */
+struct cgroup *cgroup_new_in(const struct mount_list *list, const char *path, bool lenient,
+			     struct err *err);
 /* For tests: a unified group at mount + path. */
 struct cgroup *cgroup_new_unified(const char *mount, const char *path, bool lenient);
 void cgroup_free(struct cgroup *g);

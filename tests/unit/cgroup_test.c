@@ -595,6 +595,43 @@ START_TEST(v1_counters_are_parsed)
 }
 END_TEST
 
+/* --- hierarchies --- */
+
+#define MEMORY  "1 1 0:1 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+#define HYBRID  "2 1 0:2 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+#define UNIFIED "3 1 0:2 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"
+#define SECOND  "4 1 0:2 / /run/cilium/cgroupv2 rw - cgroup2 none rw\n"
+#define NET_CLS "5 1 0:3 / /run/vpn/net_cls rw - cgroup net_cls rw,net_cls\n"
+
+static const struct {
+	const char *mounts;
+	bool unified;
+	const char *mount; /* of the first hierarchy */
+} machines[] = {
+	{ MEMORY, false, "/sys/fs/cgroup/memory" },
+	{ HYBRID MEMORY, false, "/sys/fs/cgroup/memory" },
+	{ MEMORY SECOND, false, "/sys/fs/cgroup/memory" },
+	{ UNIFIED, true, "/sys/fs/cgroup" },
+	{ SECOND UNIFIED, true, "/sys/fs/cgroup" },
+	{ UNIFIED NET_CLS, true, "/sys/fs/cgroup" },
+	{ SECOND, true, "/run/cilium/cgroupv2" },
+};
+
+START_TEST(the_version_of_the_machine_is_used)
+{
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	const char *text = machines[_i].mounts;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(mount_list_parse(text, strlen(text), &list, &err), 0);
+	AUTO(cgroup) struct cgroup *g = cgroup_new_in(&list, "/a", false, &err);
+	ck_assert_msg(g != NULL, "%s", err.msg);
+	ck_assert_int_eq(g->ops->unified, machines[_i].unified);
+	ck_assert_uint_eq(g->n, 1);
+	ck_assert_str_eq(g->v[0].mount, machines[_i].mount);
+}
+END_TEST
+
 START_TEST(homes_are_found)
 {
 	static const struct {
@@ -632,6 +669,7 @@ int main(void)
 	tcase_add_test(pure, a_rule_for_all_devices_ends_the_program);
 	tcase_add_test(pure, no_rules_restrict_nothing);
 	tcase_add_test(pure, v1_counters_are_parsed);
+	tcase_add_loop_test(pure, the_version_of_the_machine_is_used, 0, (int)ARRAY_LEN(machines));
 	tcase_add_test(pure, homes_are_found);
 	suite_add_tcase(suite, pure);
 	tcase_add_checked_fixture(fake, setup, teardown);
