@@ -165,6 +165,40 @@ START_TEST(memory_that_is_not_shared_is_no_file)
 }
 END_TEST
 
+static void takes(uint64_t mib)
+{
+	AUTO(json) struct json *add = lab_hear("object-add");
+	uint64_t bytes;
+
+	ck_assert_int_eq(json_u64(json_get(json_get(add, "arguments"), "size"), &bytes), 0);
+	ck_assert_uint_eq(bytes >> 20, mib);
+	lab_answer(add, LAB_OK);
+	meet("device_add", "{}");
+}
+
+/* A guest of 256 MiB has no 1 GiB for the pages of a DIMM of 64 GiB. _i: the slots are scarce. */
+START_TEST(a_small_guest_grows_in_steps)
+{
+	const struct vmm_request r = { .config = &config,
+				       .size = { 1, 256 },
+				       .most = { 1, 1 << 20 } };
+	struct call c;
+
+	config.memory_slots = _i ? 2 : 10;
+	qemu_growth_free(vmm.growth);
+	vmm.growth = qemu_growth_new(&r);
+	call(&c, 1, 512 << 10, LONG_MS);
+	takes(8192);
+	if (_i) {
+		takes((512 << 10) - 8192 - 256);
+	} else {
+		takes((8192 + 256) * 32);
+		takes((512 << 10) - (8192 + 256) * 33);
+	}
+	ends(&c, 1, 512 << 10);
+}
+END_TEST
+
 START_TEST(a_backend_that_comes_late_is_removed)
 {
 	struct call c;
@@ -211,6 +245,7 @@ int main(void)
 	tcase_add_test(tc, a_processor_that_comes_late_is_counted);
 	tcase_add_loop_test(tc, memory_that_comes_late_is_counted, 0, 2);
 	tcase_add_test(tc, memory_that_is_not_shared_is_no_file);
+	tcase_add_loop_test(tc, a_small_guest_grows_in_steps, 0, 2);
 	tcase_add_test(tc, a_backend_that_comes_late_is_removed);
 	tcase_add_test(tc, a_device_for_memory_that_comes_late_is_used);
 	suite_add_tcase(suite, tc);

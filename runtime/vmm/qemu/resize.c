@@ -17,7 +17,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { MIB = 1 << 20, LOOK_MS = 10, UNDO_MS = 1000, BLOCK_MIB = 2 };
+enum { MIB = 1 << 20, LOOK_MS = 10, UNDO_MS = 1000, BLOCK_MIB = 2, PAGES_SHARE = 64 };
 
 #define MEMORY "growth-memory"
 #define DEVICE "growth-device"
@@ -286,6 +286,27 @@ static int plug_dimm(struct vmm *vmm, uint64_t mib, struct deadline deadline, st
 	return 0;
 }
 
+/*
+ * Before the guest can use a DIMM, its kernel needs 1/64 of its size for the DIMM's pages, from the
+ * memory that it has. So a large one follows a smaller one, which is to take half of that memory at
+ * most.
+ */
+static int plug_dimms(struct vmm *vmm, uint64_t mib, struct deadline deadline, struct err *err)
+{
+	const struct qemu_growth *g = vmm->growth;
+
+	while (mib) {
+		bool last = g->dimms + 1 >= (unsigned)g->config->memory_slots;
+		uint64_t most = g->now.memory_mib * PAGES_SHARE / 2;
+		uint64_t part = mib <= most || last ? mib : most - most % QEMU_MEMORY_STEP;
+
+		if (plug_dimm(vmm, part, deadline, err) < 0)
+			return -1;
+		mib -= part;
+	}
+	return 0;
+}
+
 static int plug_virtio_mem(struct vmm *vmm, struct deadline deadline, struct err *err)
 {
 	struct qemu_growth *g = vmm->growth;
@@ -394,7 +415,7 @@ static int resize_memory(struct vmm *vmm, uint64_t mib, struct deadline deadline
 		return 0;
 	step = g->start.memory_mib + more - g->now.memory_mib;
 	step += (QEMU_MEMORY_STEP - step % QEMU_MEMORY_STEP) % QEMU_MEMORY_STEP;
-	return plug_dimm(vmm, step, deadline, err);
+	return plug_dimms(vmm, step, deadline, err);
 }
 
 static int look(struct vmm *vmm, struct deadline deadline, struct err *err)
