@@ -154,6 +154,17 @@ static const struct {
 	  "67968M,slots=9,maxmem=131072M",
 	  false },
 	{ "q35", true, 10, { 1, 67584 }, { 1, 67584 }, "1", "67584M", false },
+	/* Nor if QEMU may begin at 1 TiB. The emulated processor has addresses of 40 bits. */
+	{ "q35", true, 10, { 1, 4096 }, { 1, 2 << 20 }, "1", "4224M,slots=1,maxmem=916480M", true },
+	{ "q35", true, 10, { 1, 2048 }, { 1, 2 << 20 }, "1", "2048M,slots=1,maxmem=916480M", true },
+	{ "q35",
+	  false,
+	  255,
+	  { 1, 256 },
+	  { 1, 2 << 20 },
+	  "1",
+	  "256M,slots=255,maxmem=656384M",
+	  false },
 	{ "microvm", true, 10, { 1, 67584 }, { 1, 1 << 17 }, "1", "67584M", false },
 };
 

@@ -13,6 +13,9 @@
 #include "base/str.h"
 #include "vmm/vsock.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -159,9 +162,23 @@ bool qemu_grows_cpus(const struct vmm_request *r)
 	return !is_microvm(r->config) && r->most.vcpus > r->size.vcpus;
 }
 
-static bool takes_memory(const struct runtime_config *c)
+/* For memory that is plugged in. */
+static uint64_t slots_of(const struct runtime_config *c)
 {
-	return !is_microvm(c) && (c->virtio_mem || c->memory_slots);
+	return is_microvm(c) ? 0 : c->virtio_mem ? 1 : (uint64_t)c->memory_slots;
+}
+
+/*
+ * True if the memory with which the guest boots reaches up to 64 GiB, with the gap of 2 GiB below 4
+ * GiB; or if all but the first 2 GiB may be above 1 TiB: QEMU begins there, instead of at 4 GiB, if the
+ * VM can grow so far that it would reach into the addresses below 1 TiB that AMD's processors lack.
+ */
+static bool boots_high(const struct vmm_request *r)
+{
+	enum { HIGH_MIB = 62 << 10, SPLIT_MIB = 2816, FAR_MIB = 640 << 10 };
+	uint64_t mib = r->size.memory_mib;
+
+	return mib >= HIGH_MIB || (mib >= SPLIT_MIB && r->most.memory_mib >= FAR_MIB);
 }
 
 uint64_t qemu_boot_memory(const struct vmm_request *r)
@@ -169,17 +186,42 @@ uint64_t qemu_boot_memory(const struct vmm_request *r)
 	const uint64_t step = QEMU_MEMORY_STEP, mib = r->size.memory_mib;
 	uint64_t odd = (mib + step - 1) / (2 * step) * (2 * step) + step;
 
-	return mib < QEMU_MEMORY_LARGE || odd > r->most.memory_mib || !takes_memory(r->config)
-		       ? mib
-		       : odd;
+	return odd <= r->most.memory_mib && slots_of(r->config) && boots_high(r) ? odd : mib;
+}
+
+/* The bits of an address in the guest: with KVM the processor is the host's. */
+static unsigned address_bits(const char *accelerator)
+{
+	enum { EMULATED = 40 };
+#if defined(__x86_64__)
+	unsigned a, b, c, d;
+
+	if (str_eq(accelerator, "kvm") && __get_cpuid(0x80000008, &a, &b, &c, &d))
+		return a & 0xff;
+#else
+	(void)accelerator;
+#endif
+	return EMULATED;
+}
+
+/* How much memory has an address, in MiB. QEMU refuses to start with more. The rest is for gaps, of
+ * which each slot may need one of 1 GiB, and for devices, of which those of PCI take 32 GiB. */
+static uint64_t addressable(const struct vmm_request *r)
+{
+	enum { REST = 48 << 10, SLOT = 1 << 10 };
+	uint64_t all = UINT64_C(1) << (address_bits(r->accelerator) - 20);
+	uint64_t rest = (all / 8 > REST ? all / 8 : REST) + slots_of(r->config) * SLOT;
+
+	return all > rest ? all - rest : 0;
 }
 
 uint64_t qemu_grows_memory(const struct vmm_request *r)
 {
-	uint64_t boot = qemu_boot_memory(r);
-	uint64_t more = r->most.memory_mib > boot ? r->most.memory_mib - boot : 0;
+	uint64_t boot = qemu_boot_memory(r), most = addressable(r), more;
 
-	return takes_memory(r->config) ? more - more % QEMU_MEMORY_STEP : 0;
+	most = r->most.memory_mib < most ? r->most.memory_mib : most;
+	more = most > boot ? most - boot : 0;
+	return slots_of(r->config) ? more - more % QEMU_MEMORY_STEP : 0;
 }
 
 /* The address space that an nvdimm takes: memory that is plugged behind it begins at a whole
@@ -201,7 +243,7 @@ static void add_size(char ***argv, const struct vmm_request *r)
 	const struct runtime_config *c = r->config;
 	/* An nvdimm takes a slot, and its size in the address space. */
 	bool nvdimm = config_has_nvdimm(c);
-	long long slots = more ? c->virtio_mem ? 1 : (long long)c->memory_slots : 0;
+	uint64_t slots = more ? slots_of(c) : 0;
 
 	strv_push(argv, "-smp");
 	if (qemu_grows_cpus(r))
@@ -213,7 +255,8 @@ static void add_size(char ***argv, const struct vmm_request *r)
 		strv_pushf(argv, "%lluM", (unsigned long long)boot);
 		return;
 	}
-	strv_pushf(argv, "%lluM,slots=%lld,maxmem=%lluM", (unsigned long long)boot, slots + nvdimm,
+	strv_pushf(argv, "%lluM,slots=%llu,maxmem=%lluM", (unsigned long long)boot,
+		   (unsigned long long)slots + nvdimm,
 		   (unsigned long long)(boot + more + (nvdimm ? image_mib(c) : 0)));
 	if (more && c->virtio_mem) {
 		strv_push(argv, "-device");

@@ -92,19 +92,17 @@ bool qemu_shares_memory(const struct vmm_request *r);
 const char *qemu_memory_type(const struct runtime_config *c, bool shared);
 
 #define QEMU_GROWTH_PORT "growth" /* id of the PCI Express port for a virtio-mem device */
-/* MiB: the unit of memory hotplug of a Linux guest on x86; and the memory that, with the gap of 2 GiB
- * below 4 GiB, reaches up to 64 GiB. */
-enum { QEMU_MEMORY_STEP = 128, QEMU_MEMORY_LARGE = 62 << 10 };
+enum { QEMU_MEMORY_STEP = 128 };  /* MiB: the unit of memory hotplug of a Linux guest on x86 */
 /* True if the VM can get more processors. */
 bool qemu_grows_cpus(const struct vmm_request *r);
 /*
- * With how many MiB the VM boots: r->size, and less than 256 more for a large VM that can grow.
- * Linux takes new memory in blocks, and a guest that boots with memory up to 64 GiB or beyond makes
- * them of 2 GiB, if that divides where its memory ends; what is plugged is in steps. So this ends
- * where nothing larger than a step divides it.
+ * With how many MiB the VM boots: r->size, and less than 256 more for a VM that can grow and may
+ * have memory at 64 GiB or above when it boots. Linux then takes new memory in blocks of up to 2 GiB,
+ * the largest that divides where its memory ends, and what is plugged is in steps. So this ends where
+ * nothing larger than a step divides it.
  */
 uint64_t qemu_boot_memory(const struct vmm_request *r);
-/* By how many MiB the VM's memory can grow. */
+/* By how many MiB the VM's memory can grow: within r->most, and what the processor can address. */
 uint64_t qemu_grows_memory(const struct vmm_request *r);
 
 /* The arguments, QEMU's path first; strv, heap. */
