@@ -233,6 +233,40 @@ START_TEST(memory_in_a_file_is_mapped_shared)
 }
 END_TEST
 
+/* The size of a file of huge pages is a multiple of theirs. */
+START_TEST(huge_pages_are_whole)
+{
+	AUTO(str) char *machine = xstrdup("q35"), *memory = NULL, *m = NULL;
+	struct runtime_config config = config_with(machine);
+	const struct vmm_request r = { .config = &config,
+				       .dir = "/dir",
+				       .accelerator = "tcg",
+				       .netns = -1,
+				       .vhost_vsock = -1,
+				       .size = { 1, 301 },
+				       .most = { 1, 1 << 16 } };
+	AUTO(strv) char **argv = NULL;
+	uint64_t unit, mib;
+
+	config.hugepages = config.virtio_mem = true;
+	unit = qemu_memory_unit(&config);
+	if (unit == 1) {
+		(void)printf("skipped: this machine has no huge pages\n");
+		return;
+	}
+	mib = (301 + unit - 1) / unit * unit;
+	memory = str_fmt("memory-backend-memfd,id=ram,size=%lluM,prealloc=off,share=on,hugetlb=on",
+			 (unsigned long long)mib);
+	m = str_fmt("%lluM,", (unsigned long long)mib);
+	argv = qemu_command_line(&r);
+	ck_assert_msg(has_pair(argv, "-object", memory), "%s", memory);
+	for (size_t i = 0; argv[i] && argv[i + 1]; i++)
+		ck_assert(!str_eq(argv[i], "-m") || str_starts(argv[i + 1], m));
+	ck_assert_uint_eq(qemu_grows_memory(&r) % unit, 0);
+	ck_assert_uint_ge(qemu_memory_step(&config), unit);
+}
+END_TEST
+
 /* What is plugged in later needs a bridge with something behind it, or a controller. */
 static const struct {
 	const char *machine, *driver;
@@ -413,6 +447,7 @@ int main(void)
 	tcase_add_loop_test(tc, network_cards_have_their_fds, 0, (int)ARRAY_LEN(cases));
 	tcase_add_loop_test(tc, a_vm_has_room_to_grow, 0, (int)ARRAY_LEN(sizes));
 	tcase_add_loop_test(tc, memory_in_a_file_is_mapped_shared, 0, (int)ARRAY_LEN(memories));
+	tcase_add_test(tc, huge_pages_are_whole);
 	tcase_add_loop_test(tc, there_is_room_for_devices, 0, (int)ARRAY_LEN(rooms));
 	tcase_add_loop_test(tc, devices_on_the_command_line_are_in_devices_def, 0, 128);
 	tcase_add_loop_test(tc, firmware_is_beside_the_vmm, 0, (int)ARRAY_LEN(firmwares));

@@ -8,6 +8,7 @@
 #include "vmm/qemu/tsc.h"
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -16,8 +17,12 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* How long the agent waits for a plugged device. Its own default, 3 s, is too short on a busy host
@@ -27,6 +32,9 @@ enum { HOTPLUG_S = 20 };
 /* Ports for console, agent and the agent's log. The guest allocates queues for each possible port;
  * with QEMU's default of 31 these would take most of a megabyte. */
 enum { SERIAL_PORTS = 3 };
+
+enum { KIB = 1024, MEMINFO_MAX = 64 * KIB };
+#define HUGE_PAGE "Hugepagesize:"
 
 static bool is_microvm(const struct runtime_config *c)
 {
@@ -162,6 +170,40 @@ bool qemu_grows_cpus(const struct vmm_request *r)
 	return !is_microvm(r->config) && r->most.vcpus > r->size.vcpus;
 }
 
+/* 1 on a machine without huge pages, of which QEMU will say so. */
+static uint64_t huge_page_mib(void)
+{
+	AUTO(buf) struct buf text = BUF_INIT(MEMINFO_MAX);
+	struct err ignored = ERR_INIT;
+	const char *line;
+	uint64_t kib;
+
+	(void)!file_read(AT_FDCWD, "/proc/meminfo", MEMINFO_MAX, &text, &ignored);
+	line = strstr(buf_cstr(&text), HUGE_PAGE);
+	kib = line ? strtoull(line + strlen(HUGE_PAGE), NULL, 10) : 0;
+	return kib > KIB ? kib / KIB : 1;
+}
+
+uint64_t qemu_memory_unit(const struct runtime_config *c)
+{
+	struct statfs fs;
+
+	if (!*c->file_mem_backend)
+		return c->hugepages ? huge_page_mib() : 1;
+	if (statfs(c->file_mem_backend, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC ||
+	    fs.f_bsize < KIB * KIB)
+		return 1;
+	return (uint64_t)fs.f_bsize / (KIB * KIB);
+}
+
+uint64_t qemu_memory_step(const struct runtime_config *c)
+{
+	enum { BLOCK = 128 };
+	uint64_t unit = qemu_memory_unit(c);
+
+	return unit > BLOCK ? unit : BLOCK;
+}
+
 /* For memory that is plugged in. */
 static uint64_t slots_of(const struct runtime_config *c)
 {
@@ -183,8 +225,9 @@ static bool boots_high(const struct vmm_request *r)
 
 uint64_t qemu_boot_memory(const struct vmm_request *r)
 {
-	const uint64_t step = QEMU_MEMORY_STEP, mib = r->size.memory_mib;
-	uint64_t odd = (mib + step - 1) / (2 * step) * (2 * step) + step;
+	const uint64_t unit = qemu_memory_unit(r->config), step = qemu_memory_step(r->config);
+	uint64_t mib = qemu_round_up(r->size.memory_mib, unit);
+	uint64_t odd = qemu_round_up(mib, step) | step;
 
 	return odd <= r->most.memory_mib && slots_of(r->config) && boots_high(r) ? odd : mib;
 }
@@ -221,16 +264,14 @@ uint64_t qemu_grows_memory(const struct vmm_request *r)
 
 	most = r->most.memory_mib < most ? r->most.memory_mib : most;
 	more = most > boot ? most - boot : 0;
-	return slots_of(r->config) ? more - more % QEMU_MEMORY_STEP : 0;
+	return slots_of(r->config) ? more - more % qemu_memory_step(r->config) : 0;
 }
 
 /* The address space that an nvdimm takes: memory that is plugged behind it begins at a whole
  * step. */
 static uint64_t image_mib(const struct runtime_config *c)
 {
-	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP << 20;
-
-	return (c->root.size + step - 1) / step * QEMU_MEMORY_STEP;
+	return qemu_round_up(c->root.size, qemu_memory_step(c) << 20) >> 20;
 }
 
 /*

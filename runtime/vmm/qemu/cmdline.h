@@ -92,14 +92,23 @@ bool qemu_shares_memory(const struct vmm_request *r);
 const char *qemu_memory_type(const struct runtime_config *c, bool shared);
 
 #define QEMU_GROWTH_PORT "growth" /* id of the PCI Express port for a virtio-mem device */
-enum { QEMU_MEMORY_STEP = 128 };  /* MiB: the unit of memory hotplug of a Linux guest on x86 */
+/* MiB, a power of two. The unit of memory: a huge page, if it consists of those, or 1. The step of
+ * memory hotplug: what a Linux guest on x86 takes, or a unit that is larger. */
+uint64_t qemu_memory_unit(const struct runtime_config *c);
+uint64_t qemu_memory_step(const struct runtime_config *c);
+
+static inline uint64_t qemu_round_up(uint64_t n, uint64_t power_of_two)
+{
+	return (n + power_of_two - 1) & ~(power_of_two - 1);
+}
+
 /* True if the VM can get more processors. */
 bool qemu_grows_cpus(const struct vmm_request *r);
 /*
- * With how many MiB the VM boots: r->size, and less than 256 more for a VM that can grow and may
- * have memory at 64 GiB or above when it boots. Linux then takes new memory in blocks of up to 2 GiB,
- * the largest that divides where its memory ends, and what is plugged is in steps. So this ends where
- * nothing larger than a step divides it.
+ * With how many MiB the VM boots: r->size in whole units, and less than 256 more for a VM that can
+ * grow and may have memory at 64 GiB or above when it boots. Linux then takes new memory in blocks of
+ * up to 2 GiB, the largest that divides where its memory ends, and what is plugged is in steps. So
+ * this ends where nothing larger than a step divides it.
  */
 uint64_t qemu_boot_memory(const struct vmm_request *r);
 /* By how many MiB the VM's memory can grow: within r->most, and what the processor can address. */

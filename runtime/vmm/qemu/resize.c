@@ -229,13 +229,12 @@ static int look_for_memory(struct vmm *vmm, struct deadline deadline, struct err
 
 /*
  * The address of a new DIMM; 0: QEMU chooses. Behind a root image that is an nvdimm QEMU would
- * choose the end of the image, but the guest's kernel takes memory only from a multiple of
- * QEMU_MEMORY_STEP.
+ * choose the end of the image, but the guest's kernel takes memory only from a whole step.
  */
 static int choose_address(struct vmm *vmm, uint64_t *at, struct deadline deadline, struct err *err)
 {
-	const uint64_t step = (uint64_t)QEMU_MEMORY_STEP * MIB;
 	const struct qemu_growth *g = vmm->growth;
+	const uint64_t step = qemu_memory_step(g->config) * MIB;
 	AUTO(json) struct json *devices = NULL;
 
 	*at = 0;
@@ -250,7 +249,7 @@ static int choose_address(struct vmm *vmm, uint64_t *at, struct deadline deadlin
 		if (end > *at)
 			*at = end;
 	}
-	*at = (*at + step - 1) / step * step;
+	*at = qemu_round_up(*at, step);
 	return 0;
 }
 
@@ -298,7 +297,8 @@ static int plug_dimms(struct vmm *vmm, uint64_t mib, struct deadline deadline, s
 	while (mib) {
 		bool last = g->dimms + 1 >= (unsigned)g->config->memory_slots;
 		uint64_t most = g->now.memory_mib * PAGES_SHARE / 2;
-		uint64_t part = mib <= most || last ? mib : most - most % QEMU_MEMORY_STEP;
+		uint64_t part = mib <= most || last ? mib
+						    : most - most % qemu_memory_step(g->config);
 
 		if (plug_dimm(vmm, part, deadline, err) < 0)
 			return -1;
@@ -382,11 +382,12 @@ static int resize_virtio_mem(struct vmm *vmm, uint64_t more, struct deadline dea
 {
 	struct qemu_growth *g = vmm->growth;
 	struct err ignored = ERR_INIT;
-	uint64_t before;
+	uint64_t before, block;
 
 	if (!g->device && (!more || plug_virtio_mem(vmm, deadline, err) < 0))
 		return more ? -1 : 0;
-	more += more % BLOCK_MIB;
+	block = qemu_memory_unit(g->config);
+	more = qemu_round_up(more, block > BLOCK_MIB ? block : BLOCK_MIB);
 	if (read_size(vmm, deadline, err) < 0)
 		return -1;
 	before = g->now.memory_mib - g->start.memory_mib;
@@ -414,7 +415,7 @@ static int resize_memory(struct vmm *vmm, uint64_t mib, struct deadline deadline
 	if (g->start.memory_mib + more <= g->now.memory_mib)
 		return 0;
 	step = g->start.memory_mib + more - g->now.memory_mib;
-	step += (QEMU_MEMORY_STEP - step % QEMU_MEMORY_STEP) % QEMU_MEMORY_STEP;
+	step = qemu_round_up(step, qemu_memory_step(g->config));
 	return plug_dimms(vmm, step, deadline, err);
 }
 
