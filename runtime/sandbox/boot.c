@@ -21,8 +21,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A guest of a KVM that works answers in a second. Without KVM it takes several times as long. */
-enum { KVM_ANSWER_MS = 10000, TCG_FACTOR = 3 };
+/* A guest of a KVM that works answers in a second, and in ten more for each TiB of memory, of which it
+ * describes every page, or for some hundred processors, which it wakes one after the other. Without
+ * KVM it takes several times as long. */
+enum { KVM_ANSWER_MS = 10000, KVM_GIB_MS = 50, KVM_VCPU_MS = 50, TCG_FACTOR = 3 };
 
 /* The VMM was started. From here on other threads can kill it, through v->kill_fd. */
 static int on_launched(void *arg, struct err *err)
@@ -131,21 +133,24 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	return 0;
 }
 
-uint64_t vm_answer_ms(const struct runtime_config *c, const char *accelerator, bool unproved)
+uint64_t vm_answer_ms(const struct runtime_config *c, const char *accelerator, bool unproved,
+		      const struct vmm_size *size)
 {
 	uint64_t ms = (uint64_t)c->dial_timeout_s * 1000;
+	uint64_t with_kvm = KVM_ANSWER_MS + size->memory_mib / 1024 * KVM_GIB_MS +
+			    (uint64_t)size->vcpus * KVM_VCPU_MS;
 
 	if (!str_eq(accelerator, "kvm"))
 		return ms * TCG_FACTOR;
-	return unproved && ms > KVM_ANSWER_MS ? KVM_ANSWER_MS : ms;
+	return unproved && ms > with_kvm ? with_kvm : ms;
 }
 
 /* The deadline for the agent's first answer. A doubtful attempt leaves half of the time for the
  * next. */
 static struct deadline answer_by(const struct vm *v, const struct attempt *a,
-				 struct deadline deadline)
+				 const struct vmm_size *size, struct deadline deadline)
 {
-	uint64_t ms = vm_answer_ms(v->config, a->accelerator, a->unproved);
+	uint64_t ms = vm_answer_ms(v->config, a->accelerator, a->unproved, size);
 	struct deadline d = deadline_min(deadline, deadline_in(ms));
 	int left = deadline_left(deadline);
 
@@ -214,7 +219,7 @@ static int boot(struct vm *v, const struct vm_wanted *wanted, struct attempt *a,
 	if (start_vmm(v, &request, wanted, deadline, err) < 0)
 		return -1;
 	vm_watch(v);
-	if (vm_connect(v, answer_by(v, a, deadline), err) == 0 &&
+	if (vm_connect(v, answer_by(v, a, &wanted->size, deadline), err) == 0 &&
 	    check_share(v, a, deadline, err) == 0)
 		return 0;
 	vm_stop(v);

@@ -8,8 +8,10 @@
 /* E_CANCELLED after vm_cancel(). */
 MUST_CHECK int vm_check_cancelled(struct vm *v, struct err *err);
 /* How long to wait for the agent's first answer: dial_timeout, and three times as long without KVM.
- * If KVM is not yet known to work, there has to be time for an attempt without it. */
-uint64_t vm_answer_ms(const struct runtime_config *c, const char *accelerator, bool unproved);
+ * If KVM is not yet known to work, there has to be time for an attempt without it: then the time is
+ * what a VM of that size needs with KVM on a busy host. */
+uint64_t vm_answer_ms(const struct runtime_config *c, const char *accelerator, bool unproved,
+		      const struct vmm_size *size);
 /* Watches a VMM that was started, and reads its console. */
 void vm_watch(struct vm *v);
 /* Connects to the agent and waits for its first answer. */

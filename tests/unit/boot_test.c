@@ -22,20 +22,29 @@ static const struct {
 	int64_t dial_timeout_s;
 	const char *accelerator;
 	bool unproved;
+	struct vmm_size size;
 	uint64_t ms;
 } waits[] = {
-	{ 30, "kvm", false, 30000 }, /* a busy host may need all of it */
-	{ 30, "kvm", true, 10000 },  /* else there is no time for an attempt without KVM */
-	{ 4, "kvm", true, 4000 },    { 30, "tcg", false, 90000 },
-	{ 30, "tcg", true, 90000 }, /* the last attempt */
+	{ 30, "kvm", false, { 1, 256 }, 30000 }, /* a busy host may need all of it */
+	{ 30,
+	  "kvm",
+	  true,
+	  { 1, 256 },
+	  10050 }, /* else there is no time for an attempt without KVM */
+	{ 30, "kvm", true, { 64, 200 << 10 }, 23200 }, /* a large guest boots for longer */
+	{ 30, "kvm", true, { 240, 1 << 20 }, 30000 },
+	{ 4, "kvm", true, { 1, 256 }, 4000 },
+	{ 30, "tcg", false, { 1, 256 }, 90000 },
+	{ 30, "tcg", true, { 1, 256 }, 90000 }, /* the last attempt */
 };
 
 START_TEST(the_agent_has_the_time_that_it_needs)
 {
 	const struct runtime_config config = { .dial_timeout_s = waits[_i].dial_timeout_s };
 
-	ck_assert_uint_eq(vm_answer_ms(&config, waits[_i].accelerator, waits[_i].unproved),
-			  waits[_i].ms);
+	ck_assert_uint_eq(
+		vm_answer_ms(&config, waits[_i].accelerator, waits[_i].unproved, &waits[_i].size),
+		waits[_i].ms);
 }
 END_TEST
 
