@@ -316,11 +316,9 @@ static char *slice_of(const char *path)
 
 /* After the scope's group was removed: systemd would kill processes that are still in it. Success
  * if the scope has ended by itself, with its last process. */
-static int stop_scope(const char *path, struct err *err)
+static int stop_scope(const char *path, struct deadline deadline, struct err *err)
 {
-	return systemd_is_there(NULL)
-		       ? systemd_stop(NULL, path_basename(path), deadline_in(SCOPE_MS), err)
-		       : 0;
+	return systemd_is_there(NULL) ? systemd_stop(NULL, path_basename(path), deadline, err) : 0;
 }
 
 /* Has systemd make the scope and move the process into it, in the hierarchies that systemd manages.
@@ -359,7 +357,7 @@ static bool waits_for_vmm(const struct host_cgroup *h)
 static int make_sandbox(struct host_cgroup *h, pid_t first, struct err *err)
 {
 	/* A former VMM has ended during its start, and this is the next attempt. */
-	if (h->scope && h->made && stop_scope(h->sandbox->path, err) < 0)
+	if (h->scope && h->made && stop_scope(h->sandbox->path, deadline_in(SCOPE_MS), err) < 0)
 		return -1;
 	if (h->scope && start_scope(h, first, err) < 0)
 		return -1;
@@ -491,18 +489,18 @@ int host_cgroup_leave(struct host_cgroup *h, struct err *err)
 	if (!h->entered)
 		return 0;
 	if (host_cgroup_move_back(h, err) < 0 || cgroup_remove(h->sandbox, deadline, err) < 0 ||
-	    (h->scope && h->made && stop_scope(h->sandbox->path, err) < 0) ||
+	    (h->scope && h->made && stop_scope(h->sandbox->path, deadline_in(SCOPE_MS), err) < 0) ||
 	    (h->overhead && cgroup_remove(h->overhead, deadline, err) < 0))
 		return err_wrap(err, "leave the control group of the sandbox");
 	h->entered = h->made = false;
 	return 0;
 }
 
-int host_cgroup_remove(const char *path, struct err *err)
+int host_cgroup_remove(const char *path, struct deadline deadline, struct err *err)
 {
 	AUTO(cgroup) struct cgroup *g = cgroup_new(path, true, err);
 
-	if (!g || cgroup_remove(g, deadline_in(REMOVE_MS), err) < 0)
+	if (!g || cgroup_remove(g, deadline, err) < 0)
 		return -1;
-	return str_ends(path, SCOPE) ? stop_scope(path, err) : 0;
+	return str_ends(path, SCOPE) ? stop_scope(path, deadline, err) : 0;
 }

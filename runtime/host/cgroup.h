@@ -33,6 +33,7 @@
  * guest each container. One caller at a time.
  */
 
+#include "base/deadline.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -80,6 +81,6 @@ MUST_CHECK int host_cgroup_leave(struct host_cgroup *h, struct err *err);
 /* NULL is accepted. */
 void host_cgroup_free(struct host_cgroup *h);
 
-/* Removes a group that a process that has died had made, and whose processes have been killed; a
- * scope is stopped, too. */
-MUST_CHECK int host_cgroup_remove(const char *path, struct err *err);
+/* Removes a group that a process that has died had made, and whose processes have been killed, until
+ * the deadline; a scope is stopped, too. */
+MUST_CHECK int host_cgroup_remove(const char *path, struct deadline deadline, struct err *err);

@@ -4,6 +4,7 @@
 #include "sandbox/record.h"
 
 #include "base/buf.h"
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -36,7 +37,10 @@ enum {
 	KEY_DIGITS = 32,
 	RECORD_MAX = 1 << 20,
 	CMDLINE_MAX = 64 * 1024,
-	KILL_MS = 5000
+	/* containerd gives `delete` 5 seconds. A process may need longer to end, for the memory that
+	 * it had or because its storage does not answer; then the rest is undone without it. */
+	KILL_MS = 3000,
+	UNDO_MS = 4000
 };
 
 char *record_key(const char *namespace, const char *id)
@@ -86,16 +90,22 @@ static void process_write(const struct thing *t, struct json *to)
 	json_put(to, "start", json_make_u64(t->start));
 }
 
-static void kill_and_wait(int pidfd)
+/* Until when record_undo() waits: for processes to end, and at all. */
+struct undo_until {
+	struct deadline killed, undone;
+};
+
+static void kill_and_wait(int pidfd, const struct undo_until *until)
 {
 	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
 
 	(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-	(void)poll(&ended, 1, KILL_MS);
+	if (poll(&ended, 1, deadline_left(until->killed)) == 0)
+		log_warn("a process of the sandbox was killed and has not ended yet");
 }
 
 /* Kills a recorded process, unless its pid now belongs to another process. */
-static void process_undo(const struct json *from)
+static void process_undo(const struct json *from, const struct undo_until *until)
 {
 	const struct json *pid = json_get(from, "pid"), *start = json_get(from, "start");
 	uint64_t began;
@@ -105,7 +115,7 @@ static void process_undo(const struct json *from)
 		return;
 	AUTO(fd) int fd = (int)syscall(SYS_pidfd_open, (pid_t)json_int(pid), 0);
 	if (fd >= 0 && process_start_time((pid_t)json_int(pid)) == began)
-		kill_and_wait(fd);
+		kill_and_wait(fd, until);
 }
 
 static void interface_write(const struct thing *t, struct json *to)
@@ -124,13 +134,14 @@ static bool get_number(const struct json *from, const char *name, uint64_t *out)
 	return number && json_kind(number) == JSON_IS_INT && json_u64(number, out) == 0;
 }
 
-static void interface_undo(const struct json *from)
+static void interface_undo(const struct json *from, const struct undo_until *until)
 {
 	const char *name = json_get_text(from, "name"), *tap = json_get_text(from, "tap"),
 		   *netns = json_get_text(from, "netns"), *model = json_get_text(from, "model");
 	uint64_t device, inode;
 	struct err err = ERR_INIT;
 
+	(void)until;
 	if (!name || !tap || !netns || !get_number(from, "device", &device) ||
 	    !get_number(from, "inode", &inode))
 		return;
@@ -144,10 +155,11 @@ static void volume_write(const struct thing *t, struct json *to)
 	json_put(to, "sandbox", json_make_string(t->sandbox));
 }
 
-static void volume_undo(const struct json *from)
+static void volume_undo(const struct json *from, const struct undo_until *until)
 {
 	const char *path = json_get_text(from, "name"), *sandbox = json_get_text(from, "sandbox");
 
+	(void)until;
 	/* A key, or an id if an older version wrote it; anything else is not what we write. */
 	if (path && !str_empty(sandbox) && *sandbox != '.' && !strchr(sandbox, '/'))
 		volume_unmark(path, sandbox);
@@ -159,12 +171,12 @@ static void cgroup_write_thing(const struct thing *t, struct json *to)
 	(void)to;
 }
 
-static void cgroup_undo(const struct json *from)
+static void cgroup_undo(const struct json *from, const struct undo_until *until)
 {
 	const char *path = json_get_text(from, "name");
 	struct err err = ERR_INIT;
 
-	if (path && host_cgroup_remove(path, &err) < 0)
+	if (path && host_cgroup_remove(path, until->undone, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot remove a control group", LOG_S("path", path));
 }
 
@@ -174,12 +186,13 @@ static void user_write(const struct thing *t, struct json *to)
 	json_put(to, "key", json_make_string(t->key));
 }
 
-static void user_undo(const struct json *from)
+static void user_undo(const struct json *from, const struct undo_until *until)
 {
 	const char *key = json_get_text(from, "key");
 	struct err err = ERR_INIT;
 	uint64_t uid;
 
+	(void)until;
 	if (key && get_number(from, "uid", &uid) && uid <= INT32_MAX &&
 	    host_user_give_back((uid_t)uid, key, &err) < 0)
 		log_err(LOG_WARN, &err, "cannot give back the user of the VMM");
@@ -188,7 +201,8 @@ static void user_undo(const struct json *from)
 static const struct {
 	const char *name;
 	void (*write)(const struct thing *t, struct json *to);
-	void (*undo)(const struct json *from); /* may be repeated */
+	/* May be repeated. */
+	void (*undo)(const struct json *from, const struct undo_until *until);
 } kinds[] = {
 	[THING_PROCESS] = { "process", process_write, process_undo },
 	[THING_INTERFACE] = { "interface", interface_write, interface_undo },
@@ -418,7 +432,7 @@ static bool works_for(const char *pid, const char *key)
 	       has_arguments(&line, virtiofsd_rust);
 }
 
-static void kill_unrecorded(const char *key)
+static void kill_unrecorded(const char *key, const struct undo_until *until)
 {
 	DIR *proc = opendir("/proc");
 	const struct dirent *e;
@@ -429,20 +443,20 @@ static void kill_unrecorded(const char *key)
 
 		if (fd >= 0 && pid != getpid() && process_sees_our_mounts(pid) &&
 		    works_for(e->d_name, key))
-			kill_and_wait(fd);
+			kill_and_wait(fd, until);
 	}
 	if (proc)
 		(void)closedir(proc);
 }
 
 /* A kind of a later version is logged and left alone. */
-static void undo_thing(const struct json *thing)
+static void undo_thing(const struct json *thing, const struct undo_until *until)
 {
 	const char *kind = json_kind(thing) == JSON_IS_OBJECT ? json_get_text(thing, "kind") : NULL;
 
 	for (size_t i = 0; kind && i < ARRAY_LEN(kinds); i++) {
 		if (str_eq(kinds[i].name, kind)) {
-			kinds[i].undo(thing);
+			kinds[i].undo(thing, until);
 			return;
 		}
 	}
@@ -450,21 +464,21 @@ static void undo_thing(const struct json *thing)
 		 LOG_S("kind", kind ? kind : ""));
 }
 
-static void undo_things(const struct json *record)
+static void undo_things(const struct json *record, const struct undo_until *until)
 {
 	static const char *const version_1[] = { "vmm", "virtiofsd" };
 	const struct json *things = json_get(record, "things");
 
 	if (things && json_kind(things) == JSON_IS_ARRAY) {
 		for (size_t i = json_count(things); i-- > 0;)
-			undo_thing(json_at(things, i));
+			undo_thing(json_at(things, i), until);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(version_1); i++) {
 		const struct json *process = json_get(record, version_1[i]);
 
 		if (process && json_kind(process) == JSON_IS_OBJECT)
-			process_undo(process);
+			process_undo(process, until);
 	}
 }
 
@@ -473,13 +487,15 @@ void record_undo(const char *dir, const char *key)
 	AUTO(str) char *path = path_join(dir, "persist.json");
 	AUTO(buf) struct buf text = BUF_INIT(RECORD_MAX);
 	struct err missing = ERR_INIT; /* without a record nothing was made */
+	const struct undo_until until = { deadline_in(KILL_MS), deadline_in(UNDO_MS) };
 
-	kill_unrecorded(key); /* first, since they may be in a control group to be removed */
+	/* First, since they may be in a control group to be removed. */
+	kill_unrecorded(key, &until);
 	if (file_read(AT_FDCWD, path, RECORD_MAX, &text, &missing) == 0) {
 		AUTO(json)
 		struct json *record = json_parse(buf_cstr(&text), text.len, path, &missing);
 
 		if (record && json_kind(record) == JSON_IS_OBJECT)
-			undo_things(record);
+			undo_things(record, &until);
 	}
 }

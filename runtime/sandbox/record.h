@@ -79,6 +79,6 @@ MUST_CHECK int record_write(struct record *r, struct err *err);
 
 /* After the sandbox's process has died: removes what persist.json in dir lists, the newest entry
  * first, and kills processes that were started for the sandbox of that key but are not recorded. A
- * recorded process is killed only if pid and start time are still its. Waits until they have ended;
- * failures are logged. */
+ * recorded process is killed only if pid and start time are still its. Waits until they have ended,
+ * but 3 s at most, and 4 s in all; failures are logged. */
 void record_undo(const char *dir, const char *key);

@@ -439,8 +439,8 @@ static void v1_taken(void)
 	MUST(host_cgroup_leave(h, &err) == 0);
 	MUST(is_in(folder_of(taken, "memory"), "cgroup.procs", other.pid));
 	spawn_kill(&other);
-	MUST(host_cgroup_remove(name, &err) == 0);
-	MUST(host_cgroup_remove(name, &err) == 0);
+	MUST(host_cgroup_remove(name, deadline_in(60000), &err) == 0);
+	MUST(host_cgroup_remove(name, deadline_in(60000), &err) == 0);
 	host_cgroup_free(h);
 }
 
