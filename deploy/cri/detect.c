@@ -133,7 +133,7 @@ static void take_process(struct cri *c, const struct process *p)
 	if (address)
 		str_set(&c->socket, address);
 	if (strv_has((char *const *)programs, path_basename(p->exe)))
-		str_set(&c->binary, p->exe);
+		c->binary = process_program(p->exe);
 }
 
 static void look_at_socket(struct cri *c)

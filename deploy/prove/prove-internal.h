@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/deadline.h"
+#include "base/process.h"
 #include "cli/advice.h"
 #include "deploy/prove/prove.h"
 
@@ -33,11 +34,17 @@ struct client {
 struct proof {
 	const struct client *client;
 	char *socket, *state, *prefix, *handler, *id; /* as in struct prove */
+	/* In a container: the ctr that is used instead of the client; NULL: none was found. */
+	char *ctr;
 	unsigned pods, number; /* how many pods are tried at most; the number of this one */
 };
 
 /* Returns the manager's socket, borrowed; NULL: not known. */
 const char *prove_socket(const struct proof *p);
+/* Returns the path of the ctr beside a containerd that runs, heap; NULL: there is none. Clients that
+ * find the containerd of their distribution cannot be run from a container: k3s would first unpack
+ * itself, MicroK8s needs snapd, and that of RKE2 is behind a symlink. */
+char *prove_find_ctr(const struct processes *all);
 /* Runs the client; out (may be NULL) gets its output. */
 MUST_CHECK int prove_call(const struct proof *p, const char *words, struct buf *out,
 			  struct deadline deadline, struct err *err);

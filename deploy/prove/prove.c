@@ -76,6 +76,7 @@ static void proof_release(struct proof *p)
 	free(p->prefix);
 	free(p->handler);
 	free(p->id);
+	free(p->ctr);
 }
 DEFINE_AUTO_STRUCT(proof, struct proof, proof_release)
 
@@ -118,13 +119,34 @@ const char *prove_socket(const struct proof *p)
 	return p->socket ? p->socket : p->client->socket;
 }
 
+char *prove_find_ctr(const struct processes *all)
+{
+	/* The containerd of k3s is k3s itself. */
+	static const char *const servers[] = { "containerd", "k3s", NULL };
+
+	vec_each(const struct process, one, &all->rows) {
+		const char *name = path_basename(one->exe);
+		AUTO(str) char *ctr = str_fmt("%.*sctr", (int)(name - one->exe), one->exe);
+		char *found = one->uid == 0 && strv_has((char *const *)servers, name)
+				      ? process_program(ctr)
+				      : NULL;
+
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
 static char **command(const struct proof *p, const char *words)
 {
-	char **argv = strv_split(p->client->program, " ");
+	char **argv = strv_split(p->ctr ? p->ctr : p->client->program, p->ctr ? "\n" : " ");
 	AUTO(strv) char **list = strv_split(words, " ");
 
 	/* k3s's own ctr, and others, find their socket themselves. */
-	if (p->client->socket) {
+	if (p->ctr) {
+		strv_push(&argv, "--address");
+		strv_push(&argv, prove_socket(p));
+	} else if (p->client->socket) {
 		strv_push(&argv, p->client->option);
 		strv_pushf(&argv, "%s%s", p->client->scheme, prove_socket(p));
 	}
@@ -413,6 +435,16 @@ static int prove_with(const struct proof *p, const struct prove *what, struct pr
 	return 0;
 }
 
+static void take_ctr(struct proof *p)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+
+	if (!process_sees_host() || !p->client->has_pods || !prove_socket(p))
+		return;
+	processes_scan(&all);
+	p->ctr = prove_find_ctr(&all);
+}
+
 static int begin(const struct prove *what, struct proof *p, struct err *err)
 {
 	p->client = find_client(what->manager);
@@ -427,6 +459,7 @@ static int begin(const struct prove *what, struct proof *p, struct err *err)
 	p->id = xstrdup(what->id);
 	/* Inside a container the client cannot be used instead. */
 	p->pods = process_sees_host() ? PODS_NEEDED : PODS_TRIED;
+	take_ctr(p);
 	return 0;
 }
 

@@ -28,6 +28,15 @@ bool process_sees_host(void)
 	return host;
 }
 
+char *process_program(const char *path)
+{
+	AUTO(str) char *through = str_fmt("/proc/1/root%s", path);
+
+	if (access(path, X_OK) == 0)
+		return xstrdup(path);
+	return host && access(through, X_OK) == 0 ? STEAL(through, NULL) : NULL;
+}
+
 pid_t process_self(void)
 {
 	char name[16];

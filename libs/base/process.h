@@ -42,6 +42,10 @@ void processes_scan(struct processes *p);
  * from here. */
 void process_see_host(void);
 bool process_sees_host(void);
+/* The path by which this process can run a program of the node, heap; NULL: it cannot. In a container
+ * (process_see_host()) a program whose file system is not mounted there is reached through the root
+ * of the host's PID 1; so path must lead to it without absolute symlinks, as process.exe does. */
+char *process_program(const char *path);
 /* The pid of this process as /proc shows it. */
 pid_t process_self(void);
 void processes_release(struct processes *p);

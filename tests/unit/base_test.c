@@ -30,8 +30,10 @@
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -1137,6 +1139,48 @@ static void called(const char *title, char *name, char *line, size_t size)
 	(void)close(ends[1]);
 }
 
+/* As in a container that has only the node's /proc. */
+static int look_for_program(const char *jail, const char *program)
+{
+	AUTO(str) char *proc = str_fmt("%s/proc", jail);
+	AUTO(str) char *through = str_fmt("/proc/1/root%s", program);
+	AUTO(str) char *found = NULL, *none = NULL;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mkdir(proc, 0755) < 0 || mount("/proc", proc, NULL, MS_BIND, NULL) < 0 ||
+	    chroot(jail) < 0 || chdir("/") < 0)
+		return 1;
+	none = process_program(program);
+	process_see_host();
+	found = process_program(program);
+	if (none || !str_eq(found, through))
+		return 2;
+	free(found);
+	found = process_program("/nowhere/ctr");
+	return found ? 3 : 0;
+}
+
+START_TEST(program_of_the_node_is_found_from_a_container)
+{
+	AUTO(str) char *program = path_join(dir, "ctr"), *own = process_program("/proc/self/exe");
+	struct stat top, ours;
+	int status;
+	pid_t pid;
+
+	ck_assert_str_eq(own, "/proc/self/exe");
+	if (geteuid() != 0 || stat("/proc/1/root", &top) < 0 || stat("/", &ours) < 0 ||
+	    top.st_ino != ours.st_ino || top.st_dev != ours.st_dev)
+		return;
+	scratch_write_text(dir, "ctr", "#!/bin/sh\n");
+	ck_assert_int_eq(chmod(program, 0755), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(look_for_program(dir, program));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 START_TEST(a_process_is_known_by_its_start)
 {
 	struct err err = ERR_INIT;
@@ -1255,6 +1299,7 @@ int main(int argc, char **argv)
 	tcase_add_test(files, a_path_is_made_of_directories);
 	tcase_add_test(files, a_note_has_no_temporary);
 	tcase_add_test(files, no_component_is_a_link);
+	tcase_add_test(files, program_of_the_node_is_found_from_a_container);
 	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);

@@ -218,6 +218,41 @@ START_TEST(a_pod_is_tried_again_after_a_restart)
 }
 END_TEST
 
+/* The clients of k3s, RKE2 and MicroK8s need more of their node than a container has. */
+START_TEST(a_container_uses_the_ctr_beside_a_containerd)
+{
+	static const struct {
+		const char *exe;
+		uid_t uid;
+		bool found;
+	} cases[] = {
+		{ "k3s", 0, true },
+		{ "containerd", 0, true },
+		{ "containerd", 1000, false },
+		{ "dockerd", 0, false },
+		{ "without/containerd", 0, false },
+	};
+	AUTO(str) char *ctr = path_join(dir, "ctr");
+	const struct client client = { .manager = "k3s", .program = "k3s ctr", .has_pods = true };
+	struct proof p = { .client = &client, .socket = path, .ctr = ctr };
+	AUTO(str) char *wanted = str_fmt("--address %s version\n", path);
+	AUTO(buf) struct buf out = BUF_INIT(READ_MAX);
+
+	scratch_write(dir, "ctr", "#!/bin/sh\necho \"$@\"\n", 20, 0755);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(str) char *exe = path_join(dir, cases[i].exe);
+		struct processes all = PROCESSES_INIT;
+
+		vec_push(&all.rows, ((struct process){ .exe = exe, .uid = cases[i].uid }));
+		AUTO(str) char *found = prove_find_ctr(&all);
+		ck_assert_msg(str_eq(found, cases[i].found ? ctr : NULL), "%s", cases[i].exe);
+		vec_release(&all.rows);
+	}
+	ck_assert_int_eq(prove_call(&p, "version", &out, deadline_in(60000), &err), 0);
+	ck_assert_str_eq(buf_cstr(&out), wanted);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("prove_pod");
@@ -225,6 +260,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, a_pod_is_tried_again_after_a_restart, CUT, REFUSED + 1);
+	tcase_add_test(tc, a_container_uses_the_ctr_beside_a_containerd);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
