@@ -71,6 +71,37 @@ test_chart_says_its_profile_as_the_cluster_knows_it() {
 	expect "both" "$(helm4 template lab "$CHART" --kube-version 1.30.0 | grep -c apparmor.security)" 0
 }
 
+# container_t could write nothing on the node, and files with the level of a container are closed to the VMs of others.
+# Both containers have the same, because they share a socket.
+test_chart_names_the_type_of_selinux() {
+	local helm
+	for helm in helm3 helm4; do
+		expect "the pod's options for $helm" "$("$helm" template lab "$CHART" --show-only templates/daemonset.yaml | sed -n '/^    spec:/,/containers:/p' |
+			grep -A3 securityContext: | tr -d ' ' | paste -sd ' ')" "securityContext: seLinuxOptions: level:s0 type:spc_t"
+		expect "none for $helm" "$("$helm" template lab "$CHART" --set seLinuxOptions=null --show-only templates/daemonset.yaml | grep -c seLinuxOptions)" 0
+	done
+}
+
+# GKE refuses pods of a class of the system in a namespace without a ResourceQuota for it.
+test_chart_makes_a_quota_where_one_is_needed() {
+	local helm gke=1.31.4-gke.1183000 made
+	for helm in helm3 helm4; do
+		made=$("$helm" template lab "$CHART" --namespace kata --kube-version "$gke" --show-only templates/quota.yaml)
+		has "the class for $helm" "$made" 'values: \["system-node-critical"\]'
+		expect "in kube-system" "$("$helm" template lab "$CHART" --namespace kube-system --kube-version "$gke" | grep -c ResourceQuota)" 0
+		expect "without a class" "$("$helm" template lab "$CHART" --namespace kata --kube-version "$gke" --set priorityClassName= | grep -c ResourceQuota)" 0
+		expect "elsewhere" "$("$helm" template lab "$CHART" --namespace kata --kube-version 1.31.4-eks-2d5f260 | grep -c ResourceQuota)" 0
+	done
+}
+
+# A ResourceQuota of the namespace may demand limits of every pod.
+test_chart_gives_every_pod_resources() {
+	local objects
+	objects=$(helm4 template lab "$CHART" --set resources.report.limits.cpu=1 | kubectl apply --dry-run=client -o json -f -)
+	expect "pods without" "$(jq '[.items[] | (select(.kind == "Job") | .spec.template.spec), (select(.kind == "Pod") | .spec) | .containers[] |
+		select(.resources.limits.cpu != "1")] | length' <<<"$objects")" 0
+}
+
 test_chart_refuses_what_has_no_meaning() {
 	local helm wrong
 	for helm in helm3 helm4; do
