@@ -112,6 +112,13 @@ static int tmp_create_as(int dir, const char *tmp, mode_t mode, struct err *err)
 	return fd < 0 ? path_sys(err, dir, tmp, "create %s", tmp) : fd;
 }
 
+/* The attributes of a security module that is disabled: only CAP_SYS_ADMIN may set them, which a
+ * program in a container does not have, and nobody reads them. */
+static bool is_idle_label(const char *name, int cause)
+{
+	return cause == EPERM && str_starts(name, "security.");
+}
+
 /* A file system without extended attributes has none to copy. */
 static int copy_attributes(int from, int to, struct err *err)
 {
@@ -124,7 +131,8 @@ static int copy_attributes(int from, int to, struct err *err)
 	for (char *name = names; name < names + n; name += strlen(name) + 1) {
 		ssize_t len = fgetxattr(from, name, value, XATTR_SIZE_MAX);
 
-		if (len < 0 || (fsetxattr(to, name, value, (size_t)len, 0) < 0 && errno != ENOTSUP))
+		if (len < 0 || (fsetxattr(to, name, value, (size_t)len, 0) < 0 &&
+				errno != ENOTSUP && !is_idle_label(name, errno)))
 			return err_sys(err, "copy the attribute %s", name);
 	}
 	return 0;

@@ -37,7 +37,7 @@ MUST_CHECK int file_replace(int dirfd, const char *path, const void *data, size_
 			    struct err *err);
 
 /* An existing file whose extended attributes (labels, access lists) and optionally times are copied
- * to the new one. */
+ * to the new one, except for labels that this process may not set. */
 struct file_like {
 	int fd;
 	bool times;

@@ -27,6 +27,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/seccomp.h>
@@ -447,6 +448,48 @@ START_TEST(replacing_can_keep_what_belongs_to_a_file)
 		ck_assert_str_eq(label, "mine");
 	}
 	ck_assert_int_lt(faccessat(root, ".new", F_OK, 0), 0);
+}
+END_TEST
+
+/* Replaces a file in a directory without CAP_SYS_ADMIN, as in a container. */
+static int replace_without_rights(int root, int old)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	struct file_like like = { .fd = old };
+	struct file_new how = { NULL, 0644, (uid_t)-1, (gid_t)-1, &like };
+	struct err err = ERR_INIT;
+
+	if (syscall(SYS_capget, &head, data) < 0)
+		return 1;
+	data[0].effective &= ~(1U << CAP_SYS_ADMIN);
+	if (syscall(SYS_capset, &head, data) < 0)
+		return 2;
+	return file_replace_via(root, "file", "text", 4, &how, &err) < 0 ? 3 : 0;
+}
+
+/* Labels stay on the files of a node whose SELinux was disabled. A program in a container cannot set
+ * them there. */
+START_TEST(a_label_that_cannot_be_set_is_left_out)
+{
+	AUTO(fd) int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	AUTO(fd) int old = openat(root, "old", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	char value[8] = "";
+	int status;
+	pid_t pid;
+
+	if (fsetxattr(old, "security.label", "theirs", 6, 0) < 0)
+		return;
+	(void)fsetxattr(old, "user.label", "mine", 4, 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(replace_without_rights(root, old));
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	AUTO(fd) int now = openat(root, "file", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_lt(fgetxattr(now, "security.label", value, sizeof(value)), 0);
+	ck_assert_int_eq(fgetxattr(now, "user.label", value, sizeof(value)),
+			 fgetxattr(old, "user.label", value, sizeof(value)));
 }
 END_TEST
 
@@ -1301,6 +1344,7 @@ int main(int argc, char **argv)
 	tcase_add_test(files, no_component_is_a_link);
 	tcase_add_test(files, program_of_the_node_is_found_from_a_container);
 	tcase_add_test(files, replacing_can_keep_what_belongs_to_a_file);
+	tcase_add_test(files, a_label_that_cannot_be_set_is_left_out);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);
 	return suite_run(suite);
