@@ -69,6 +69,7 @@ struct cri_backend {
 	char *(*config_of)(const struct process *p);
 	char *(*socket_of)(const struct process *p);
 	enum restart_how restart;
+	unsigned restart_seconds; /* time limit of a restart, unless one is given; 0: 60 */
 	/* Adds the edits of a registration. May set e->off, with a reason. */
 	int (*edit)(struct cri *c, struct edits *e, struct err *err);
 	/* Removes a registration whose record is lost. NULL: cri_adopt_own(). */

@@ -58,7 +58,7 @@ struct cri_options {
 	const char *config;       /* --cri-config; NULL: that of the process, or the default path */
 	const char *socket;       /* --cri-socket; NULL: likewise */
 	const char *restart_with; /* --restart-with: a command line, split at blanks, no shell */
-	unsigned restart_seconds; /* time limit of a restart; 0: 60 */
+	unsigned restart_seconds; /* time limit of a restart; 0: that of the manager */
 };
 
 struct cri;

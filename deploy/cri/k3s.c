@@ -15,6 +15,10 @@
 
 #include <string.h>
 
+/* Its service counts as started when the node is, of a server the control plane too: minutes. Its
+ * unit sets no limit for that. */
+enum { RESTART_LONG = 300 };
+
 /* The first line of a template that extends the built-in one. */
 static const char base_template[] = "{{ template \"base\" . }}\n";
 
@@ -116,6 +120,7 @@ const struct cri_backend backend_k3s = {
 	.is_mine = is_k3s,
 	.clients = clients,
 	.restart = RESTART_COMMAND,
+	.restart_seconds = RESTART_LONG,
 	.own = own,
 	.edit = edit,
 	.adopt = adopt,
@@ -135,6 +140,7 @@ const struct cri_backend backend_rke2 = {
 	.is_mine = is_rke2,
 	.clients = clients,
 	.restart = RESTART_COMMAND,
+	.restart_seconds = RESTART_LONG,
 	.own = own,
 	.edit = edit,
 	.adopt = adopt,

@@ -154,6 +154,13 @@ static int find_command(const struct cri *c, char ***command, struct err *err)
 	return err_hint(err, "give the command with --restart-with");
 }
 
+static unsigned limit_of(const struct cri *c)
+{
+	if (c->o->restart_seconds)
+		return c->o->restart_seconds;
+	return c->back->restart_seconds ? c->back->restart_seconds : RESTART_SECONDS;
+}
+
 int restart_plan(const struct cri *c, struct json *to, struct err *err)
 {
 	enum restart_how how = c->running ? c->back->restart : RESTART_NONE;
@@ -167,9 +174,7 @@ int restart_plan(const struct cri *c, struct json *to, struct err *err)
 	json_put(to, "socket", json_make_string(c->socket));
 	json_put(to, "how", json_make_string(hows[how]));
 	json_put(to, "command", list);
-	json_put(to, "seconds",
-		 json_make_int(c->o->restart_seconds ? (int)c->o->restart_seconds
-						     : RESTART_SECONDS));
+	json_put(to, "seconds", json_make_int((int)limit_of(c)));
 	if (how == RESTART_COMMAND && find_command(c, &command, err) < 0)
 		return -1;
 	if (check_host(c, how, command, err) < 0)

@@ -696,6 +696,31 @@ START_TEST(restart_command)
 }
 END_TEST
 
+/* The service of k3s and RKE2 counts as started when the whole node is. */
+START_TEST(restart_time)
+{
+	static const struct {
+		const struct cri_backend *back;
+		unsigned given;
+		int64_t seconds;
+	} cases[] = {
+		{ &backend_containerd, 0, 60 }, { &backend_crio, 0, 60 }, { &backend_k3s, 0, 300 },
+		{ &backend_rke2, 0, 300 },      { &backend_rke2, 7, 7 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(json) struct json *plan = json_make_object();
+		struct cri_options o = options();
+		struct cri c = { .back = cases[i].back, .o = &o, .running = true };
+
+		o.restart_with = "true";
+		o.restart_seconds = cases[i].given;
+		OK(restart_plan(&c, plan, &err));
+		ck_assert_int_eq(json_int(json_get(plan, "seconds")), cases[i].seconds);
+	}
+}
+END_TEST
+
 /* A script in the place of systemctl records its arguments. The manager answers all the time,
  * from the process of the record, so it was not restarted. */
 START_TEST(failures_of_the_unit_are_reset_before_a_restart)
@@ -892,6 +917,7 @@ int main(void)
 	tcase_add_test(tc, the_command_line_names_the_socket);
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
+	tcase_add_test(tc, restart_time);
 	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
 	tcase_add_loop_test(tc, an_unknown_restart_is_not_a_damaged_one, 0, 4);
 	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));

@@ -81,7 +81,7 @@ options:
     description: The command that restarts the container manager. Default is to restart its service.
     type: str
   restart_seconds:
-    description: The time limit for the restart, in seconds.
+    description: The time limit for the restart, in seconds. Default is 60, with k3s and RKE2 300.
     type: int
   handlers:
     description: Additional handlers; the value is the path of a handler's configuration on the host.
