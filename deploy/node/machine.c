@@ -348,6 +348,10 @@ static void planned(struct machine *m, const struct outcome *o, uint64_t now, ui
 	m->step = STEP_INSTALL;
 	if (!o->restart)
 		return;
+	if (*m->problem) {
+		m->state.ready = false;
+		m->state.claimed = m->state.claimed || m->installed;
+	}
 	want_turn(m);
 	m->step = STEP_TURN;
 	if (!m->kept.held)

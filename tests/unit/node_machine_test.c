@@ -484,6 +484,34 @@ START_TEST(a_manager_that_is_ill_is_a_failure)
 }
 END_TEST
 
+/* As on nodes whose configuration is made anew at every boot: pods cannot be run while the node waits
+ * for its turn, which it may not get for long. */
+START_TEST(a_node_without_its_handlers_is_not_ready)
+{
+	struct outcome lost = { .job = JOB_STATUS, .installed = _i };
+
+	message_text(lost.problem, sizeof(lost.problem), "containerd does not serve 'kata'");
+	begin_with(&usual, NULL);
+	if (_i) {
+		to_rest();
+		ck_assert(m.state.ready);
+		pass(QUICK);
+	}
+	expect_job(JOB_STATUS);
+	ends_with(lost);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	ck_assert_int_eq(m.state.phase, PHASE_WAITING);
+	ck_assert(!m.state.ready);
+	ck_assert(m.state.claimed == (_i == 1));
+	grant(m.kept.turn);
+	install(true);
+	status(0, false);
+	plan(false, false);
+	ck_assert(m.state.ready);
+}
+END_TEST
+
 /* Another installation on this node restarts the manager. The node keeps its turn. */
 START_TEST(a_manager_that_is_ill_for_a_moment_is_no_failure)
 {
@@ -978,6 +1006,7 @@ int main(void)
 	tcase_add_test(tc, a_check_may_fail_now_and_then);
 	tcase_add_loop_test(tc, an_installed_node_that_fails_is_claimed, 0, 2);
 	tcase_add_test(tc, a_manager_that_is_ill_is_a_failure);
+	tcase_add_loop_test(tc, a_node_without_its_handlers_is_not_ready, 0, 2);
 	tcase_add_test(tc, a_manager_that_is_ill_for_a_moment_is_no_failure);
 	tcase_add_loop_test(tc, a_damaged_state_is_recovered_once, 0, 2);
 	tcase_add_test(tc, an_uninstall_is_final);
