@@ -61,11 +61,15 @@ static int check_writable(int dir, const char *what, struct err *err)
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
 	if (errno == EROFS)
-		return err_set(err, E_PERMISSION,
-			       "the file system of %s is read-only; make it writable, or choose "
-			       "another --prefix",
-			       what);
+		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
 	return err_sys(err, "write to %s", what);
+}
+
+static int check_prefix(int dir, const char *what, struct err *err)
+{
+	if (check_writable(dir, what, err) == 0)
+		return 0;
+	return err->sys ? -1 : err_hint(err, "make it writable, or choose another --prefix");
 }
 
 /* Checks the nearest existing directory above a path outside the prefix. */
@@ -85,7 +89,11 @@ static int check_foreign(const struct plan *p, const struct plan_action *a, uint
 	if (fd < 0)
 		return err_sys(err, "open %s", dir);
 	if (check_writable(fd, dir, err) < 0)
-		return -1;
+		return err->sys ? -1
+				: err_hint(err,
+					   "let the program that reads %s there read another file, "
+					   "and name that with --cri-config, or use --cri none",
+					   path_basename(a->path));
 	return p->frugal ? 0 : check_room(fd, dir, bytes, 2, err);
 }
 
@@ -101,8 +109,7 @@ int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 		need += PER_ACTION + bytes + (a->kind == PLAN_DIR ? PER_DIR : 0);
 		inodes += a->kind == PLAN_DIR || a->kind == PLAN_FILE;
 	}
-	if (check_writable(d->root, d->prefix, err) < 0 ||
-	    check_writable(d->state, "state", err) < 0)
+	if (check_prefix(d->root, d->prefix, err) < 0 || check_prefix(d->state, "state", err) < 0)
 		return -1;
 	/* A verb that frees space has its own space in state/reserve/: never refuse it for lack of
 	 * space. */
