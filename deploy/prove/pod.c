@@ -505,6 +505,37 @@ static int run_pods(const struct proof *p, struct deadline deadline, struct prov
 	}
 }
 
+/* True for errors of a ctr whose containerd ends or starts. */
+static bool was_cut(const struct err *err)
+{
+	static const char *const signs[] = { "code = Unavailable", "connection refused",
+					     "error reading from server", "dial unix" };
+
+	for (size_t i = 0; i < ARRAY_LEN(signs); i++)
+		if (strstr(err->msg, signs[i]))
+			return true;
+	return false;
+}
+
+/* Loads the image of the proof; returns as pod_prove(). */
+static int load_image(const struct proof *p, struct deadline deadline, struct prove_report *report,
+		      struct err *err)
+{
+	for (unsigned i = 1;; i++) {
+		int serves;
+
+		if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) == 0)
+			return 0;
+		if (i >= p->pods || !was_cut(err))
+			return -1;
+		log_err(LOG_WARN, err, "the image of the proof was not loaded");
+		err_clear(err);
+		serves = await_manager(p, deadline, report, err);
+		if (serves <= 0)
+			return serves < 0 ? -1 : 1;
+	}
+}
+
 int pod_prove(const struct proof *p, struct deadline deadline, struct prove_report *report,
 	      struct err *err)
 {
@@ -513,8 +544,10 @@ int pod_prove(const struct proof *p, struct deadline deadline, struct prove_repo
 
 	if (pod_look(p, report) != 0)
 		return 1;
-	if (prove_call(p, "-n " PODS " images import @file", NULL, deadline, err) < 0 ||
-	    path_make(dir, 0700, err) < 0)
+	rc = load_image(p, deadline, report, err);
+	if (rc != 0)
+		return rc;
+	if (path_make(dir, 0700, err) < 0)
 		return -1;
 	rc = run_pods(p, deadline, report, err);
 	report->pod = rc == 0;

@@ -218,6 +218,44 @@ START_TEST(a_pod_is_tried_again_after_a_restart)
 }
 END_TEST
 
+/* So is the image, which the client loads before the first pod. */
+START_TEST(an_image_is_loaded_again_after_a_restart)
+{
+	static const char *const says[] = {
+		"rpc error: code = Unavailable desc = error reading from server: EOF",
+		"failed to dial: connect: connection refused",
+		"archive: unexpected EOF",
+	};
+	AUTO(str) char *program = path_join(dir, "ctr"), *once = path_join(dir, "once");
+	AUTO(str)
+	char *script = str_fmt("#!/bin/sh\n[ \"$6\" = import ] && [ ! -e %s ] || exit 0\n"
+			       ">%s\necho 'ctr: %s' >&2\nexit 1\n",
+			       once, once, says[_i]);
+	AUTO(str) char *id = str_fmt("proof-%d", (int)getpid());
+	const struct client client = { .manager = "containerd",
+				       .program = program,
+				       .socket = path,
+				       .option = "--address",
+				       .scheme = "",
+				       .has_pods = true };
+	const struct proof p = { .client = &client,
+				 .socket = path,
+				 .prefix = dir,
+				 .handler = (char[]){ "kata" },
+				 .id = id,
+				 .pods = 2 };
+	struct prove_report report = { .kernel = "" };
+
+	if (geteuid() != 0)
+		return;
+	scratch_write(dir, "ctr", script, strlen(script), 0755);
+	begin(REFUSED);
+	ck_assert_int_eq(pod_prove(&p, deadline_in(60000), &report, &err), -1);
+	ck_assert_msg(strstr(err.msg, _i < 2 ? "the first" : "unexpected EOF"), "%s", err.msg);
+	pod_clean(&p);
+}
+END_TEST
+
 /* The clients of k3s, RKE2 and MicroK8s need more of their node than a container has. */
 START_TEST(a_container_uses_the_ctr_beside_a_containerd)
 {
@@ -260,6 +298,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, a_pod_is_tried_again_after_a_restart, CUT, REFUSED + 1);
+	tcase_add_loop_test(tc, an_image_is_loaded_again_after_a_restart, 0, 3);
 	tcase_add_test(tc, a_container_uses_the_ctr_beside_a_containerd);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
