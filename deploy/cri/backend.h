@@ -57,9 +57,10 @@ struct cri_backend {
 	const char *state;        /* state directory of its containerd, default path, or NULL */
 	const char *const *exes;  /* its executables: base names, or, with a slash, path prefixes */
 	const char *const *marks; /* files that show that it is installed */
-	const char *const *binaries;              /* where its binary may be, if it does not run */
-	const char *const *units;                 /* services to try, if its process has none */
-	const char *const *own;                   /* files that we write, as for cri_own_file() */
+	const char *const *binaries; /* where its binary may be, if it does not run */
+	const char *const *units;    /* services to try, if its process has none */
+	const char *const *own;      /* files that we write, as for cri_own_file() */
+	bool single; /* a node has at most one: one of its processes names the configuration of all */
 	bool (*is_mine)(const struct process *p); /* is p its process? NULL: compare exes */
 	/* Words on the command line of a process that is not the manager, though its program is:
 	 * "k3s kubectl", or only "kubectl"; "containerd config dump". NULL: there are none. */

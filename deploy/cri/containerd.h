@@ -43,6 +43,8 @@ bool import_has(const struct cri *c, const struct toml_value *root, const char *
  * checked. */
 MUST_CHECK int containerd_check(struct cri *c, struct edits *e, const char *config, char **why,
 				struct err *err);
+/* True if p is the containerd of an RKE2, wherever the data of that is. */
+bool k3s_starts(const struct process *p);
 /* The values of its options --config and --address, heap, or NULL. */
 char *containerd_config_of(const struct process *p);
 char *containerd_socket_of(const struct process *p);

@@ -22,7 +22,7 @@
 static int pick_process(const struct cri_backend *back, const struct processes *all,
 			const char *config, const struct process **out, struct err *err)
 {
-	const struct process *only = NULL, *usual = NULL;
+	const struct process *only = NULL, *usual = NULL, *named = NULL;
 	size_t n = 0;
 
 	*out = NULL;
@@ -36,11 +36,17 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 		}
 		if (!theirs || str_eq(theirs, back->config))
 			usual = p;
+		if (theirs)
+			named = p;
 		only = p;
 		n++;
 	}
 	if (config)
 		return 0;
+	if (back->single && named) {
+		*out = named;
+		return 0;
+	}
 	if (!usual && n > 1) {
 		err_set(err, E_STATE, "%zu %s run here, none with %s", n, back->name, back->config);
 		return err_hint(err, "select one with --cri-config");

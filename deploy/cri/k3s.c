@@ -63,7 +63,6 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		return -1;
 	if (!text) {
 		err_set(err, E_STATE, "%s is missing", real);
-		/* k3s hides its options from other processes. */
 		return err_hint(err,
 				"start %s once, which creates it; if it runs with --data-dir DIR, "
 				"use --cri-config DIR/agent/etc/containerd/config.toml",
@@ -90,9 +89,27 @@ static bool is_k3s(const struct process *p)
 	return str_eq(path_basename(p->exe), "k3s");
 }
 
+/* The containerd of RKE2 is a program of its own. */
 static bool is_rke2(const struct process *p)
 {
-	return str_eq(path_basename(p->exe), "rke2");
+	return str_eq(path_basename(p->exe), "rke2") || k3s_starts(p);
+}
+
+bool k3s_starts(const struct process *p)
+{
+	const char *config = process_option(p, "config", "-c");
+
+	return str_eq(path_basename(p->exe), "containerd") && config &&
+	       str_ends(config, "/agent/etc/containerd/config.toml");
+}
+
+/* k3s hides its own options, but not those of its containerd, which is another run of its
+ * program. */
+static char *config_of(const struct process *p)
+{
+	bool is_containerd = p->argv && str_eq(path_basename(p->argv[0]), "containerd");
+
+	return is_containerd ? containerd_config_of(p) : NULL;
 }
 
 /* The program of k3s is kubectl, crictl and ctr too. */
@@ -117,8 +134,10 @@ const struct cri_backend backend_k3s = {
 	.marks = k3s_marks,
 	.binaries = k3s_binaries,
 	.units = k3s_units,
+	.single = true,
 	.is_mine = is_k3s,
 	.clients = clients,
+	.config_of = config_of,
 	.restart = RESTART_COMMAND,
 	.restart_seconds = RESTART_LONG,
 	.own = own,
@@ -137,8 +156,10 @@ const struct cri_backend backend_rke2 = {
 	.marks = rke2_marks,
 	.binaries = rke2_binaries,
 	.units = rke2_units,
+	.single = true,
 	.is_mine = is_rke2,
 	.clients = clients,
+	.config_of = config_of,
 	.restart = RESTART_COMMAND,
 	.restart_seconds = RESTART_LONG,
 	.own = own,

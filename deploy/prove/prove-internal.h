@@ -34,7 +34,7 @@ struct client {
 struct proof {
 	const struct client *client;
 	char *socket, *state, *prefix, *handler, *id; /* as in struct prove */
-	/* In a container: the ctr that is used instead of the client; NULL: none was found. */
+	/* In a container, or where the client is missing: the ctr that is used instead, or NULL. */
 	char *ctr;
 	unsigned pods, number; /* how many pods are tried at most; the number of this one */
 };

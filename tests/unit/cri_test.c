@@ -696,6 +696,59 @@ START_TEST(restart_command)
 }
 END_TEST
 
+/* Another directory of data is found by the path that containerd is started with. k3s hides its own
+ * options. */
+START_TEST(configuration_of_a_distribution)
+{
+	static const struct {
+		const struct cri_backend *back;
+		const char *config;
+		struct {
+			const char *words, *exe;
+		} rows[3];
+	} cases[] = {
+		{ &backend_k3s,
+		  "/data/k3s/agent/etc/containerd/config.toml",
+		  { { "/usr/local/bin/k3s server", "/data/k3s/data/0af/bin/k3s" },
+		    { "containerd -c /data/k3s/agent/etc/containerd/config.toml",
+		      "/data/k3s/data/0af/bin/k3s" },
+		    { "k3s server -c /etc/rancher/k3s/config.yaml",
+		      "/data/k3s/data/0af/bin/k3s" } } },
+		{ &backend_rke2,
+		  "/data/rke2/agent/etc/containerd/config.toml",
+		  { { "/usr/local/bin/rke2 server", "/usr/local/bin/rke2" },
+		    { "containerd -c /data/rke2/agent/etc/containerd/config.toml",
+		      "/data/rke2/data/v1.34.1-rke2r1-0af/bin/containerd" },
+		    { "containerd --config /etc/containerd/config.toml",
+		      "/usr/bin/containerd" } } },
+	};
+	enum { ROWS = ARRAY_LEN(cases[0].rows) };
+	const struct cri_backend *back = cases[_i / ROWS].back;
+	struct cri_options o = options();
+	struct processes all = PROCESSES_INIT;
+	AUTO(cri) struct cri *c = NULL;
+
+	o.root = "";
+	o.socket = "/nowhere/containerd.sock";
+	/* Whichever is found first. */
+	for (int i = 0; i < ROWS; i++) {
+		int k = (i + _i) % ROWS;
+		const char *words = cases[_i / ROWS].rows[k].words;
+		struct process p = { .pid = k + 1,
+				     .exe = xstrdup(cases[_i / ROWS].rows[k].exe),
+				     .argv = strv_split(words, " ") };
+
+		vec_push(&all.rows, p);
+		ck_assert(!backend_runs_as(&backend_containerd, &p) ||
+			  str_eq(p.exe, "/usr/bin/containerd"));
+	}
+	OK(cri_look(&o, back, &all, &c, &err));
+	ck_assert_str_eq(c->config, cases[_i / ROWS].config);
+	ck_assert(c->running);
+	processes_release(&all);
+}
+END_TEST
+
 /* The service of k3s and RKE2 counts as started when the whole node is. */
 START_TEST(restart_time)
 {
@@ -918,6 +971,7 @@ int main(void)
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
 	tcase_add_test(tc, restart_time);
+	tcase_add_loop_test(tc, configuration_of_a_distribution, 0, 6);
 	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
 	tcase_add_loop_test(tc, an_unknown_restart_is_not_a_damaged_one, 0, 4);
 	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));
