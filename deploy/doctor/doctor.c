@@ -224,13 +224,15 @@ static void check_security(const struct doctor_options *o, struct finding *f)
 	char *apparmor = file_read_line(AT_FDCWD, "/sys/module/apparmor/parameters/enabled",
 					&none_either);
 
-	(void)o;
 	if (str_eq(selinux, "1")) {
 		find(f, FINDING_WARN,
-		     "SELinux is enforcing; what is installed gets the labels of "
-		     "its directory");
-		str_set(&f->remedy, "if VMs are refused: restorecon -R on the prefix, and look for "
-				    "'denied' with ausearch -m avc");
+		     "SELinux is enforcing; what is installed gets the labels of its directory, "
+		     "programs get bin_t");
+		free(f->remedy);
+		f->remedy = str_fmt("if VMs are refused, look for 'denied' with ausearch -m avc; "
+				    "restorecon leaves the programs as they are after: semanage "
+				    "fcontext -a -t bin_t '%s/store/sha256/.*[.]x'",
+				    o->prefix);
 	} else {
 		find(f, FINDING_GOOD, "SELinux %s, AppArmor %s", selinux ? "permissive" : "absent",
 		     str_eq(apparmor, "Y") ? "enabled" : "absent");

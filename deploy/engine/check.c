@@ -24,6 +24,8 @@ static int hint_space(struct err *err)
 			advice("gc"));
 }
 
+#define OTHER_PREFIX "make it writable, or choose another --prefix"
+
 static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes, struct err *err)
 {
 	struct statvfs v;
@@ -33,9 +35,7 @@ static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes,
 		return err_sys(err, "read the state of the file system of %s", what);
 	if (v.f_flag & ST_RDONLY)
 		return err_set(err, E_PERMISSION,
-			       "the file system of %s is read-only; make it writable, or choose "
-			       "another --prefix",
-			       what);
+			       "the file system of %s is read-only; " OTHER_PREFIX, what);
 	need += SLACK;
 	have = (uint64_t)v.f_bavail * v.f_frsize;
 	if (have < need) {
@@ -56,27 +56,21 @@ int deploy_room(const struct deploy *d, uint64_t bytes, uint64_t files, struct e
 	return check_room(d->root, d->prefix, bytes, files, err);
 }
 
-static int check_writable(int dir, const char *what, struct err *err)
+static int check_writable(int dir, const char *what, const char *remedy, struct err *err)
 {
 	if (faccessat(dir, ".", W_OK | X_OK, AT_EACCESS) == 0)
 		return 0;
-	if (errno == EROFS)
-		return err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
-	return err_sys(err, "write to %s", what);
-}
-
-static int check_prefix(int dir, const char *what, struct err *err)
-{
-	if (check_writable(dir, what, err) == 0)
-		return 0;
-	return err->sys ? -1 : err_hint(err, "make it writable, or choose another --prefix");
+	if (errno != EROFS)
+		return err_sys(err, "write to %s", what);
+	err_set(err, E_PERMISSION, "the file system of %s is read-only", what);
+	return err_hint(err, "%s", remedy);
 }
 
 /* Checks the nearest existing directory above a path outside the prefix. */
 static int check_foreign(const struct plan *p, const struct plan_action *a, uint64_t bytes,
 			 struct err *err)
 {
-	AUTO(str) char *dir = xstrdup(a->path);
+	AUTO(str) char *dir = xstrdup(a->path), *remedy = NULL;
 	AUTO(fd) int fd = -1;
 
 	do {
@@ -88,12 +82,11 @@ static int check_foreign(const struct plan *p, const struct plan_action *a, uint
 	} while (fd < 0 && errno == ENOENT);
 	if (fd < 0)
 		return err_sys(err, "open %s", dir);
-	if (check_writable(fd, dir, err) < 0)
-		return err->sys ? -1
-				: err_hint(err,
-					   "let the program that reads %s there read another file, "
-					   "and name that with --cri-config, or use --cri none",
-					   path_basename(a->path));
+	remedy = str_fmt("let the program that reads %s there read another file, and name that "
+			 "with --cri-config, or use --cri none",
+			 path_basename(a->path));
+	if (check_writable(fd, dir, remedy, err) < 0)
+		return -1;
 	return p->frugal ? 0 : check_room(fd, dir, bytes, 2, err);
 }
 
@@ -109,7 +102,8 @@ int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 		need += PER_ACTION + bytes + (a->kind == PLAN_DIR ? PER_DIR : 0);
 		inodes += a->kind == PLAN_DIR || a->kind == PLAN_FILE;
 	}
-	if (check_prefix(d->root, d->prefix, err) < 0 || check_prefix(d->state, "state", err) < 0)
+	if (check_writable(d->root, d->prefix, OTHER_PREFIX, err) < 0 ||
+	    check_writable(d->state, "state", OTHER_PREFIX, err) < 0)
 		return -1;
 	/* A verb that frees space has its own space in state/reserve/: never refuse it for lack of
 	 * space. */

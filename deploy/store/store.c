@@ -7,6 +7,7 @@
 #include "deploy/store/store.h"
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -17,10 +18,12 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/fsverity.h>
+#include <linux/xattr.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 /* A new symlink before its rename; removed when the prefix is opened (prefix_settle). */
@@ -94,6 +97,32 @@ static int guard(int fd)
 	return ioctl(fd, FS_IOC_ENABLE_VERITY, &arg) < 0 && errno != EEXIST ? errno : 0;
 }
 
+/*
+ * Where SELinux is enabled, a new file has the type of its directory, such as usr_t. The domain of a
+ * container's VM may only execute files of types for programs, and the policy's rule for /opt/.../bin
+ * does not apply to the paths of objects. So a program gets the type bin_t, unless it has a type for
+ * programs already. The label is USER:ROLE:TYPE, and a level behind another colon.
+ */
+static void label_program(int fd, const char *staged)
+{
+	char label[256];
+	ssize_t n = fgetxattr(fd, XATTR_NAME_SELINUX, label, sizeof(label) - 1);
+	AUTO(strv) char **parts = NULL;
+
+	if (n <= 0)
+		return;
+	label[n] = '\0';
+	parts = strv_split(label, ":");
+	if (strv_len(parts) < 3 || str_eq(parts[2], "bin_t") || str_ends(parts[2], "_exec_t"))
+		return;
+	str_set(&parts[2], "bin_t");
+	AUTO(str) char *ours = strv_join(parts, ":");
+	if (fsetxattr(fd, XATTR_NAME_SELINUX, ours, strlen(ours) + 1, 0) < 0)
+		log_warn("a program keeps a label with which SELinux may not let VMs execute it",
+			 LOG_S("path", staged), LOG_S("label", label),
+			 LOG_S("error", strerror(errno)));
+}
+
 int store_seal(int root, const char *staged, const struct entry *e, int *guarded, struct err *err)
 {
 	struct stat st;
@@ -113,6 +142,8 @@ int store_seal(int root, const char *staged, const struct entry *e, int *guarded
 	if ((st.st_uid != geteuid() && fchown(fd, geteuid(), getegid()) < 0) ||
 	    fchmod(fd, entry_is_exec(e) ? 0555 : 0444) < 0)
 		return err_sys(err, "make %s read-only", staged);
+	if (entry_is_exec(e))
+		label_program(fd, staged);
 	*guarded = guard(fd);
 	return 0;
 }

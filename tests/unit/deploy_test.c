@@ -16,6 +16,7 @@
 #include "crypto/sha256.h"
 #include "deploy/engine/engine-internal.h"
 #include "deploy/engine/engine.h"
+#include "deploy/store/store.h"
 #include "tests/crash/release.h"
 
 #include <check.h>
@@ -1216,6 +1217,54 @@ START_TEST(a_lost_state_is_rebuilt_on_a_full_disk)
 }
 END_TEST
 
+/* Seals a file of 3 bytes that has a label; returns the label that it has then, heap. */
+static char *label_after_seal(const char *label, mode_t mode)
+{
+	AUTO(str) char *staged = at("staged");
+	AUTO(fd) int root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct entry e = { .path = (char *)"bin/tool", .mode = mode, .size = 3 };
+	char now[256] = "";
+	int guarded;
+
+	sha256_hex("abc", 3, e.sha256);
+	(void)unlink(staged);
+	write_text("staged", "abc");
+	if (setxattr(staged, "security.selinux", label, strlen(label) + 1, 0) < 0)
+		return NULL;
+	OK(store_seal(root, "staged", &e, &guarded, &err));
+	ck_assert_int_gt(getxattr(staged, "security.selinux", now, sizeof(now) - 1), 0);
+	return xstrdup(now);
+}
+
+/* Only such a file may be executed in the domain of a container's VM. */
+START_TEST(programs_have_a_label_of_programs)
+{
+	static const struct {
+		const char *label;
+		mode_t mode;
+		const char *then;
+	} cases[] = {
+		{ "system_u:object_r:usr_t:s0", 0555, "system_u:object_r:bin_t:s0" },
+		{ "unconfined_u:object_r:var_lib_t:s0:c1,c2", 0755,
+		  "unconfined_u:object_r:bin_t:s0:c1,c2" },
+		{ "system_u:object_r:usr_t", 0755, "system_u:object_r:bin_t" },
+		{ "system_u:object_r:usr_t:s0", 0444, "system_u:object_r:usr_t:s0" },
+		{ "system_u:object_r:bin_t:s0", 0555, "system_u:object_r:bin_t:s0" },
+		{ "system_u:object_r:kata_exec_t:s0", 0555, "system_u:object_r:kata_exec_t:s0" },
+		{ "_", 0555, "_" }, /* Smack, which has labels of one word */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		AUTO(str) char *now = label_after_seal(cases[i].label, cases[i].mode);
+
+		/* Not every file system has such attributes. */
+		if (!now)
+			return;
+		ck_assert_str_eq(now, cases[i].then);
+	}
+}
+END_TEST
+
 START_TEST(a_read_only_file_system_is_seen_before)
 {
 	AUTO(str) char *elsewhere = str_fmt("%s.lock", dir);
@@ -1679,6 +1728,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
 	tcase_add_loop_test(tc, verbs_that_free_space_need_none, 0, 12);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt_on_a_full_disk, 0, 4);
+	tcase_add_test(tc, programs_have_a_label_of_programs);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt, 0, 4);
