@@ -103,7 +103,7 @@ check "and the next" release two 2.0.0 2
 # Runs a play and prints its failures last, because check shows the end of the output.
 play() { # OPTION... FILE
 	local status=0
-	timeout 600 ansible-playbook -e "dir=$dir program=$deploy describe=$PWD/tests/ansible/describe.sh" "$@" ||
+	timeout 600 ${within:-} ansible-playbook -e "dir=$dir program=$deploy describe=$PWD/tests/ansible/describe.sh" "$@" ||
 		status=$?
 	grep -B 4 "^fatal: " "$dir/said" | grep -v "^ok: "
 	return $status
@@ -139,6 +139,14 @@ older() { # the plan for a host that has the key of the release from an earlier 
 	cp "$dir/key.pub" "$dir/push/trust/" && push --check -e wanted=two -e "{\"kata_push\": false, \"kata_keys\": [\"$dir/other.pub\"]}"
 }
 check "a plan with the keys that the host has" older
+hardened() { # the plan for a host whose /tmp does not let programs be executed
+	local within="unshare --mount $dir/noexec.sh"
+	printf '%s\n' '#!/bin/sh' "mount -t tmpfs -o noexec none $dir/noexec && TMPDIR=$dir/noexec exec \"\$@\"" >"$dir/noexec.sh"
+	chmod +x "$dir/noexec.sh" && mkdir "$dir/noexec"
+	unshare --mount true 2>/dev/null || return 0
+	push --check -e wanted=one
+}
+check "a plan where /tmp is mounted noexec" hardened
 misnamed() { # KEY...
 	! push -e "{\"kata_keys\": [$(printf '"%s", ' "$@" | sed 's/, $//')]}" && grep -q "must have another name" "$dir/said"
 }
