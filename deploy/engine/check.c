@@ -53,6 +53,14 @@ static int check_room(int dir, const char *what, uint64_t need, uint64_t inodes,
 
 int deploy_room(const struct deploy *d, uint64_t bytes, uint64_t files, struct err *err)
 {
+	struct statvfs v;
+
+	/* The files of another root may be executed elsewhere. */
+	if (!*d->top && fstatvfs(d->root, &v) == 0 && (v.f_flag & ST_NOEXEC)) {
+		err_set(err, E_PERMISSION, "%s is mounted noexec, so no VM could be started",
+			d->prefix);
+		return err_hint(err, "choose another --prefix");
+	}
 	return check_room(d->root, d->prefix, bytes, files, err);
 }
 

@@ -167,7 +167,7 @@ MUST_CHECK int deploy_layout(const struct deploy *d, const char *id, struct layo
  * caller closes. */
 MUST_CHECK int deploy_stage(struct deploy *d, const char *name, struct err *err);
 /* Checks that so many bytes and files fit below the prefix, before they are fetched. E_LIMIT: they
- * do not. */
+ * do not. E_PERMISSION: programs may not be executed there. */
 MUST_CHECK int deploy_room(const struct deploy *d, uint64_t bytes, uint64_t files, struct err *err);
 /* True if the store has the contents of an entry, undamaged: the entry need not be staged. */
 bool deploy_has(const struct deploy *d, const struct entry *e);

@@ -1217,6 +1217,37 @@ START_TEST(a_lost_state_is_rebuilt_on_a_full_disk)
 }
 END_TEST
 
+static int stage_room(struct deploy *d, enum err_code expected, struct err *err)
+{
+	AUTO(fd) int stage = deploy_stage(d, "first", err);
+	struct err why = ERR_INIT;
+
+	if (stage < 0)
+		return -1;
+	ck_assert_int_eq(deploy_room(d, 1, 1, &why), expected ? -1 : 0);
+	ck_assert_int_eq(why.code, expected);
+	return 0;
+}
+
+/* A prefix of the tree of an image is not where its programs are executed. */
+START_TEST(a_place_without_programs_is_seen_before)
+{
+	AUTO(str) char *elsewhere = str_fmt("%s.lock", dir);
+	struct deploy_options o = { .prefix = prefix, .lock = elsewhere, .now = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	if (!own_file_system("size=16m"))
+		return;
+	ck_assert_int_eq(mount(NULL, dir, NULL, MS_REMOUNT | MS_NOEXEC, NULL), 0);
+	o.root = _i ? dir : NULL;
+	OK(deploy_open(&o, DEPLOY_CHANGE, &d, &err));
+	OK(stage_room(d, _i ? E_OK : E_PERMISSION, &err));
+	deploy_close(STEAL(d, NULL));
+	ck_assert_int_eq(umount(dir), 0);
+	(void)unlink(elsewhere);
+}
+END_TEST
+
 /* Seals a file of 3 bytes that has a label; returns the label that it has then, heap. */
 static char *label_after_seal(const char *label, mode_t mode)
 {
@@ -1728,6 +1759,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_full_file_system_is_seen_before, 0, 2);
 	tcase_add_loop_test(tc, verbs_that_free_space_need_none, 0, 12);
 	tcase_add_loop_test(tc, a_lost_state_is_rebuilt_on_a_full_disk, 0, 4);
+	tcase_add_loop_test(tc, a_place_without_programs_is_seen_before, 0, 2);
 	tcase_add_test(tc, programs_have_a_label_of_programs);
 	tcase_add_test(tc, a_read_only_file_system_is_seen_before);
 	tcase_add_loop_test(tc, journals_of_older_versions_are_recovered, 0, 4);
