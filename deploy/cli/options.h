@@ -136,7 +136,7 @@ struct cli_manager {
 		OPT_STR(0, "restart-with", "CMD", &(g).restart_with,                           \
 			"command that restarts it; default: its service"),                     \
 		OPT_UINT(0, "restart-seconds", "N", &(g).restart_seconds,                      \
-			 "time limit for its restart; default: 60, k3s and rke2 300")
+			 "limit for its restart; default: 60, k3s, rke2: 300")
 #define CLI_HANDLERS(g)                                                \
 	OPT_STRV(0, "handler", "NAME=CONFIG", &(g).handlers,           \
 		 "an additional handler with its own configuration"),  \
