@@ -34,8 +34,9 @@ MUST_CHECK int store_digest(int root, const char *path, char hex[65], uint64_t *
 			    struct err *err);
 
 /* Verifies size and digest of a staged file, makes it read-only and owned by the caller (root), gives
- * a program a label with which SELinux lets VMs execute it, and enables fs-verity where the file system has it: *guarded is then 0, otherwise the kernel's errno.
- * E_INVALID: the file does not match the entry. The process that wrote the file must have ended. */
+ * a program a label with which SELinux lets VMs execute it, and enables fs-verity where the file
+ * system has it: *guarded is then 0, otherwise the kernel's errno. E_INVALID: the file does not match
+ * the entry. The process that wrote the file must have ended. */
 MUST_CHECK int store_seal(int root, const char *staged, const struct entry *e, int *guarded,
 			  struct err *err);
 
