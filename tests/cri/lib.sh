@@ -316,8 +316,10 @@ of_pod() { # ID FIELD
 	cri --field "status.$2" PodSandboxStatus "{\"pod_sandbox_id\":\"$1\"}"
 }
 
+# The shim of runc may end while containerd 2.1 stops its last container ("ttrpc: closed"). A kubelet repeats that.
 pod_stop() { # ID
-	cri StopPodSandbox "{\"pod_sandbox_id\":\"$1\"}" >/dev/null
+	local request="{\"pod_sandbox_id\":\"$1\"}"
+	cri StopPodSandbox "$request" >/dev/null || { [ "$HANDLER" = runc ] && cri StopPodSandbox "$request" >/dev/null; }
 }
 
 pod_remove() { # ID

@@ -52,11 +52,10 @@ other_ctr() { ctr --address "$LAB/containerd.sock" -n other "$@"; }
 
 # An id is unique only within its namespace.
 test_one_id_in_two_namespaces() {
-	local id tar=$LAB/other.tar
+	local id
 	id=$(lab_id)
 	detached "$id" sleep 1000
-	lab_ctr images export "$tar" "$IMAGE"
-	other_ctr images import "$tar" >/dev/null
+	other_ctr images import "$LAB/image.tar" >/dev/null
 	timeout 120 ctr --address "$LAB/containerd.sock" -n other run -d --runtime "$RUNTIME" \
 		"$IMAGE" "$id" sleep 1000 >/dev/null
 	other_ctr tasks kill -s KILL "$id"
@@ -67,7 +66,6 @@ test_one_id_in_two_namespaces() {
 	other_ctr tasks delete "$id" >/dev/null 2>&1 || true
 	other_ctr containers rm "$id" >/dev/null
 	other_ctr images rm "$IMAGE" >/dev/null
-	rm "$tar"
 	expect "output" "$(lab_ctr tasks exec --exec-id e "$id" echo lives)" lives
 	removed "$id"
 }
