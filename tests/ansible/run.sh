@@ -100,10 +100,12 @@ release() { # NAME VERSION SERIAL
 check "a release" release one 1.0.0 1
 check "and the next" release two 2.0.0 2
 
-# Runs a play and prints its failures last, because check shows the end of the output.
+# Runs a play and prints its failures last, because check shows the end of the output. The array within has a command and
+# its arguments that run it, if any.
+within=()
 play() { # OPTION... FILE
 	local status=0
-	timeout 600 ${within:-} ansible-playbook -e "dir=$dir program=$deploy describe=$PWD/tests/ansible/describe.sh" "$@" ||
+	timeout 600 "${within[@]}" ansible-playbook -e "dir=$dir program=$deploy describe=$PWD/tests/ansible/describe.sh" "$@" ||
 		status=$?
 	grep -B 4 "^fatal: " "$dir/said" | grep -v "^ok: "
 	return $status
@@ -140,7 +142,7 @@ older() { # the plan for a host that has the key of the release from an earlier 
 }
 check "a plan with the keys that the host has" older
 hardened() { # the plan for a host whose /tmp does not let programs be executed
-	local within="unshare --mount $dir/noexec.sh"
+	local within=(unshare --mount "$dir/noexec.sh")
 	printf '%s\n' '#!/bin/sh' "mount -t tmpfs -o noexec none $dir/noexec && TMPDIR=$dir/noexec exec \"\$@\"" >"$dir/noexec.sh"
 	chmod +x "$dir/noexec.sh" && mkdir "$dir/noexec"
 	unshare --mount true 2>/dev/null || return 0

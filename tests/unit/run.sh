@@ -28,7 +28,8 @@ fi
 
 passed=0 failed=0
 for program in "$@"; do
-	out=$(timeout "$most" "${apart[@]}" "${under[@]}" "$program" 2>&1)
+	# Under nohup SIGHUP is ignored, and stays so in programs that catch signals.
+	out=$(timeout "$most" env --default-signal=HUP "${apart[@]}" "${under[@]}" "$program" 2>&1)
 	status=$?
 	checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' \
 		<<<"$out" | awk '{ c += $1; f += $2 + $3 } END { print c + 0, f + 0 }')
