@@ -114,7 +114,8 @@ static char *root_words(const struct runtime_config *c)
  * reach all of it. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse
  * translations; this gives up the guest's ASLR, but TCG guarantees no isolation anyway. The timer
  * check is also disabled there: on a busy host ticks arrive too late, and the guest would reject
- * the timer.
+ * the timer. No dummy0, which no network namespace of a pod has, and which a container may want to
+ * make.
  */
 static char *kernel_command_line(const struct vmm_request *r)
 {
@@ -132,7 +133,8 @@ static char *kernel_command_line(const struct vmm_request *r)
 				 : xstrdup("");
 
 	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "swiotlb=noforce console=%s %s agent.hotplug_timeout=%d%s%s%s%s%s%s%s",
+		       "swiotlb=noforce dummy.numdummies=0 console=%s %s "
+		       "agent.hotplug_timeout=%d%s%s%s%s%s%s%s",
 		       c->hypervisor_debug ? "debug" : "quiet", c->legacy_serial ? "ttyS0" : "hvc0",
 		       agent, HOTPLUG_S, root,
 		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
