@@ -37,6 +37,7 @@ static struct limit {
 	{ .file = "/proc/sys/net/ipv4/tcp_max_tw_buckets" },
 	{ .file = "/proc/sys/fs/epoll/max_user_watches" },
 	{ .file = "/proc/sys/fs/inotify/max_user_watches" },
+	{ .file = "/proc/sys/net/netfilter/nf_conntrack_max", .most = 262144 },
 };
 
 static uint64_t pages_now(void)

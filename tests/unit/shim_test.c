@@ -173,7 +173,7 @@ static void check_command_line(void)
 		" -bios /bin/sh ",
 		" -sandbox on,spawn=deny ",
 		" -append debug ",
-		" swiotlb=noforce dummy.numdummies=0 console=ttyS0",
+		" swiotlb=noforce dummy.numdummies=0 nf_conntrack.hashsize=9600 console=ttyS0",
 		" norandmaps no_timer_check agent.log=debug one=1 two ",
 	};
 	AUTO(buf) struct buf line = BUF_INIT(1 << 16);
