@@ -36,7 +36,7 @@ static struct limit {
 	{ .file = "/proc/sys/net/ipv4/tcp_max_orphans" },
 	{ .file = "/proc/sys/net/ipv4/tcp_max_tw_buckets" },
 	{ .file = "/proc/sys/fs/epoll/max_user_watches" },
-	{ .file = "/proc/sys/fs/inotify/max_user_watches" },
+	{ .file = "/proc/sys/fs/inotify/max_user_watches", .most = 1048576 },
 	{ .file = "/proc/sys/net/netfilter/nf_conntrack_max", .most = 262144 },
 };
 
