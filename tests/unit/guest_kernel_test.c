@@ -21,9 +21,11 @@
 #include <linux/landlock.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
@@ -125,6 +127,9 @@ START_TEST(paths)
 		"/proc/config.gz", "/proc/kallsyms", "/proc/pressure/cpu", "/proc/pressure/io",
 		"/proc/pressure/memory", "/proc/self/coredump_filter", "/proc/self/io",
 		"/proc/self/pagemap", "/proc/self/schedstat", "/proc/swaps",
+		"/proc/thread-self/children", "/proc/net/netfilter/nfnetlink_queue",
+		"/proc/sys/net/netfilter/nf_conntrack_events",
+		"/proc/sys/net/netfilter/nf_conntrack_sctp_timeout_established",
 		"/proc/sys/fs/binfmt_misc", "/proc/sys/fs/fanotify", "/proc/sys/fs/inotify",
 		"/proc/sys/fs/mqueue", "/proc/sys/kernel/sysrq",
 		"/proc/sys/net/bridge/bridge-nf-call-iptables", "/proc/sys/net/ipv4/tcp_syncookies",
@@ -153,6 +158,7 @@ START_TEST(system_calls)
 		{ "inotify_init1", SYS_inotify_init1, { -1 } },
 		{ "io_setup", SYS_io_setup, { 0, 0 } },
 		{ "io_uring_setup", SYS_io_uring_setup, { 0, 0 } },
+		{ "kcmp", SYS_kcmp, { 0, 0, -1 } },
 		{ "keyctl", SYS_keyctl, { -1 } },
 		{ "membarrier", SYS_membarrier, { -1, -1 } },
 		{ "memfd_create", SYS_memfd_create, { 0, -1 } },
@@ -301,11 +307,41 @@ static int ask_tc(unsigned short type, uint32_t parent, uint32_t info, const cha
 	return ask(NETLINK_ROUTE, &r, r.head.nlmsg_len);
 }
 
+static void check_sctp(void)
+{
+	AUTO(fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+
+	ck_assert_msg(fd >= 0, "no sockets of SCTP: %m");
+}
+
+/* A kernel that cannot list the sockets of a family does not find it; others want a list asked for. */
+START_TEST(sockets_are_listed)
+{
+	static const uint8_t families[] = { AF_NETLINK, AF_PACKET };
+
+	for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+		/* All requests begin with the family; none is longer. */
+		struct {
+			struct nlmsghdr head;
+			uint8_t family, rest[63];
+		} r = { .head = { .nlmsg_len = sizeof(r),
+				  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+				  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+			.family = families[i] };
+
+		ck_assert_msg(ask(NETLINK_SOCK_DIAG, &r, sizeof(r)) != ENOENT,
+			      "sockets of family %d cannot be listed", families[i]);
+	}
+}
+END_TEST
+
 START_TEST(network)
 {
 	static const char *const kinds[] = { "bridge", "dummy", "ipvlan", "macvlan",
-					     "veth",   "vlan",  "vxlan" };
-	static const char *const queues[] = { "htb", "tbf", "fq", "fq_codel" };
+					     "veth",   "vlan",  "vxlan",  "wireguard" };
+	static const char *const queues[] = {
+		"htb", "tbf", "fq", "fq_codel", "netem", "prio", "sfq"
+	};
 	static const int families[] = {
 		AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_VSOCK
 	};
@@ -319,13 +355,17 @@ START_TEST(network)
 
 		ck_assert_msg(fd >= 0, "no sockets of family %d: %m", families[i]);
 	}
+	check_sctp();
 	ck_assert_int_eq(ask_link("nonsense"), EOPNOTSUPP);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		ck_assert_msg(ask_link(kinds[i]) != EOPNOTSUPP, "no links of kind %s", kinds[i]);
 	ck_assert_int_eq(ask_tc(RTM_NEWQDISC, TC_H_ROOT, 0, "nonsense"), ENOENT);
-	for (size_t i = 0; i < ARRAY_LEN(queues); i++)
+	/* Each in a namespace of its own: beside one that exists another kind is not looked for. */
+	for (size_t i = 0; i < ARRAY_LEN(queues); i++) {
+		ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
 		ck_assert_msg(ask_tc(RTM_NEWQDISC, TC_H_ROOT, 0, queues[i]) != ENOENT,
 			      "no queueing discipline %s", queues[i]);
+	}
 	ck_assert_int_eq(ask_tc(RTM_NEWQDISC, TC_H_INGRESS, 0, "ingress"), 0);
 	ck_assert_int_eq(ask_tc(RTM_NEWTFILTER, TC_H_MAKE(TC_H_INGRESS, 0),
 				TC_H_MAKE(1U << 16, htons(0x0800)), "nonsense"),
@@ -336,20 +376,27 @@ START_TEST(network)
 	ck_assert_int_ne(ask_tc(RTM_NEWTFILTER, TC_H_MAKE(TC_H_INGRESS, 0),
 				TC_H_MAKE(2U << 16, htons(0x0800)), "u32"),
 			 ENOENT);
+	ck_assert_int_ne(ask_tc(RTM_NEWTFILTER, TC_H_MAKE(TC_H_INGRESS, 0),
+				TC_H_MAKE(3U << 16, htons(0x0800)), "matchall"),
+			 ENOENT);
 }
 END_TEST
 
 static void check_tables(int family, int level)
 {
 	static const char *const tables[] = { "filter", "nat", "mangle", "raw" };
-	static const char *const matches[] = { "addrtype",  "comment",   "connmark", "conntrack",
-					       "hashlimit", "iprange",   "limit",    "mac",
-					       "mark",      "multiport", "owner",    "pkttype",
-					       "recent",    "set",       "socket",   "state",
-					       "statistic", "string" };
-	static const char *const targets[] = { "CONNMARK",   "CT",     "DNAT",     "LOG",    "MARK",
-					       "MASQUERADE", "NFLOG",  "REDIRECT", "REJECT", "SET",
-					       "SNAT",       "TCPMSS", "TPROXY" };
+	static const char *const matches[] = { "addrtype",  "comment", "connlimit", "connmark",
+					       "conntrack", "dscp",    "hashlimit", "iprange",
+					       "length",    "limit",   "mac",       "mark",
+					       "multiport", "owner",   "physdev",   "pkttype",
+					       "quota",     "recent",  "rpfilter",  "sctp",
+					       "set",       "socket",  "state",     "statistic",
+					       "string",    "tcpmss",  "time" };
+	static const char *const targets[] = { "CHECKSUM", "CONNMARK", "CT",      "DNAT",
+					       "DSCP",     "LOG",      "MARK",    "MASQUERADE",
+					       "NETMAP",   "NFLOG",    "NFQUEUE", "REDIRECT",
+					       "REJECT",   "SET",      "SNAT",    "TCPMSS",
+					       "TPROXY" };
 	AUTO(fd) int fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
 
 	ck_assert_int_ge(fd, 0);
@@ -377,6 +424,25 @@ static void check_tables(int family, int level)
 			      "no %s %s: %m", match ? "match" : "target", r.name);
 	}
 }
+
+/* Of a connection in a zone; without zones the attribute is "not supported". */
+START_TEST(connections_have_zones)
+{
+	struct {
+		struct nlmsghdr head;
+		struct nfgenmsg body;
+		struct nlattr zone;
+		uint16_t number, padding;
+	} get = { .head = { .nlmsg_len = sizeof(get),
+			    .nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET,
+			    .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+		  .body = { .nfgen_family = AF_INET },
+		  .zone = { .nla_len = NLA_HDRLEN + sizeof(get.number), .nla_type = CTA_ZONE },
+		  .number = htons(1) };
+
+	ck_assert_int_eq(ask(NETLINK_NETFILTER, &get, sizeof(get)), EINVAL); /* no addresses */
+}
+END_TEST
 
 START_TEST(filters)
 {
@@ -407,7 +473,9 @@ int main(void)
 #ifdef __x86_64__
 		tcase_add_test(c, old_programs);
 #endif
+		tcase_add_test(c, sockets_are_listed);
 		tcase_add_test(c, network);
+		tcase_add_test(c, connections_have_zones);
 		tcase_add_test(c, filters);
 	}
 	suite_add_tcase(s, c);
