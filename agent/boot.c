@@ -116,8 +116,7 @@ static int set_hostname(struct err *err)
  * processes are limited by the control group of all containers. By the processors at boot, it limits
  * the numbers of processes, and so the processes of a large pod. The unit for guests with systemd has
  * the same limits (osbuilder/systemd), and systemd itself gives no limit to all open files and all
- * numbers to processes. Watched files are 8192 in a small machine, which editors and build tools
- * exceed; their memory, too, counts for the container. This is the most that the kernel chooses.
+ * numbers to processes.
  */
 static int raise_limits(struct err *err)
 {
@@ -136,8 +135,7 @@ static int raise_limits(struct err *err)
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return err_sys(err, "raise the resource limit %d", (int)limits[i].resource);
 	}
-	if (file_write(AT_FDCWD, "/proc/sys/fs/file-max", "9223372036854775807", err) < 0 ||
-	    file_write(AT_FDCWD, "/proc/sys/fs/inotify/max_user_watches", "1048576", err) < 0)
+	if (file_write(AT_FDCWD, "/proc/sys/fs/file-max", "9223372036854775807", err) < 0)
 		return -1;
 	return file_write(AT_FDCWD, "/proc/sys/kernel/pid_max", "4194304", err);
 }

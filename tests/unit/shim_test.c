@@ -174,6 +174,9 @@ static void check_command_line(void)
 		" -sandbox on,spawn=deny ",
 		" -append debug ",
 		" swiotlb=noforce dummy.numdummies=0 nf_conntrack.hashsize=9600 console=ttyS0",
+		" sysctl.fs.inotify.max_user_watches=1048576 sysctl.fs.protected_fifos=1"
+		" sysctl.fs.protected_regular=1 sysctl.vm.max_map_count=1048576"
+		" sysctl.vm.overcommit_memory=1 ",
 		" norandmaps no_timer_check agent.log=debug one=1 two ",
 	};
 	AUTO(buf) struct buf line = BUF_INIT(1 << 16);

@@ -119,6 +119,19 @@ static unsigned connection_buckets(const struct vmm_request *r)
 }
 
 /*
+ * What programs find on a node, where a distribution or the kubelet has set it. Memory for watched
+ * files and for mappings counts for the container that has them.
+ * Watched files: the most that the kernel chooses, by the memory; 8192 in a small VM, which editors
+ * and build tools exceed. Mappings: as distributions have it; Elasticsearch does not start with the
+ * kernel's 65530. Memory: as the kubelet has it; a program may reserve more than the VM has, as Redis
+ * wants to for a snapshot. kernel_params can set other values.
+ */
+static const char node_sysctls[] =
+	"sysctl.fs.inotify.max_user_watches=1048576 sysctl.fs.protected_fifos=1 "
+	"sysctl.fs.protected_regular=1 sysctl.vm.max_map_count=1048576 "
+	"sysctl.vm.overcommit_memory=1";
+
+/*
  * Parameters for a fast boot: no calibration loops, no patching for one CPU, no waiting after a
  * panic. No bounce buffers, which take 64 MB of a guest with memory above 4 GiB: virtual devices
  * reach all of it. Without KVM programs are loaded at fixed addresses, so that QEMU can reuse
@@ -142,16 +155,17 @@ static char *kernel_command_line(const struct vmm_request *r)
 	char *tsc = needs_tsc(r) ? str_fmt(" tsc_early_khz=%llu", (unsigned long long)tsc_khz())
 				 : xstrdup("");
 
-	return str_fmt("%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
-		       "swiotlb=noforce dummy.numdummies=0 nf_conntrack.hashsize=%u console=%s %s "
-		       "agent.hotplug_timeout=%d%s%s%s%s%s%s%s",
-		       c->hypervisor_debug ? "debug" : "quiet", connection_buckets(r),
-		       c->legacy_serial ? "ttyS0" : "hvc0", agent, HOTPLUG_S, root,
-		       str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
-		       /* The agent scans the address of each disk that it is to use. */
-		       qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
-		       c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
-		       c->kernel_params);
+	return str_fmt(
+		"%s panic=-1 noreplace-smp lapic_timer_hz=1000000000 net.ifnames=0 reboot=k "
+		"swiotlb=noforce dummy.numdummies=0 nf_conntrack.hashsize=%u console=%s %s %s "
+		"agent.hotplug_timeout=%d%s%s%s%s%s%s%s",
+		c->hypervisor_debug ? "debug" : "quiet", connection_buckets(r),
+		c->legacy_serial ? "ttyS0" : "hvc0", node_sysctls, agent, HOTPLUG_S, root,
+		str_eq(r->accelerator, "tcg") ? " norandmaps no_timer_check" : "", tsc,
+		/* The agent scans the address of each disk that it is to use. */
+		qemu_has_scsi(r->config) ? " scsi_mod.scan=none" : "",
+		c->agent_debug ? " agent.log=debug" : "", *c->kernel_params ? " " : "",
+		c->kernel_params);
 }
 
 static void add_machine(char ***argv, const struct vmm_request *r)
