@@ -146,7 +146,7 @@ hardened() { # the plan for a host whose /tmp does not let programs be executed
 	printf '%s\n' '#!/bin/sh' "mount -t tmpfs -o noexec none $dir/noexec && TMPDIR=$dir/noexec exec \"\$@\"" >"$dir/noexec.sh"
 	chmod +x "$dir/noexec.sh" && mkdir "$dir/noexec"
 	unshare --mount true 2>/dev/null || return 0
-	push --check -e wanted=one
+	push --check -e wanted=two
 }
 check "a plan where /tmp is mounted noexec" hardened
 misnamed() { # KEY...
