@@ -318,8 +318,14 @@ of_pod() { # ID FIELD
 
 # The shim of runc may end while containerd 2.1 stops its last container ("ttrpc: closed"). A kubelet repeats that.
 pod_stop() { # ID
-	local request="{\"pod_sandbox_id\":\"$1\"}"
-	cri StopPodSandbox "$request" >/dev/null || { [ "$HANDLER" = runc ] && cri StopPodSandbox "$request" >/dev/null; }
+	local request="{\"pod_sandbox_id\":\"$1\"}" said status=0
+	said=$(cri StopPodSandbox "$request" 2>&1 >/dev/null) || status=$?
+	if [ "$HANDLER" = runc ] && [[ $said == *"ttrpc: closed"* ]]; then
+		cri StopPodSandbox "$request" >/dev/null
+		return
+	fi
+	[ -z "$said" ] || echo "$said" >&2
+	return "$status"
 }
 
 pod_remove() { # ID
