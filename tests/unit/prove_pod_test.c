@@ -175,6 +175,28 @@ static void tear_down(void)
 	scratch_remove(dir);
 }
 
+static struct client client_of(const char *program)
+{
+	return (struct client){ .manager = "containerd",
+				.program = program,
+				.socket = path,
+				.option = "--address",
+				.scheme = "",
+				.has_pods = true };
+}
+
+static struct proof proof_with(const struct client *client, char *id)
+{
+	static char handler[] = "kata";
+
+	return (struct proof){ .client = client,
+			       .socket = path,
+			       .prefix = dir,
+			       .handler = handler,
+			       .id = id,
+			       .pods = 2 };
+}
+
 /* --- tests --- */
 
 /* A restart of the manager says nothing about the runtime. */
@@ -190,18 +212,8 @@ START_TEST(a_pod_is_tried_again_after_a_restart)
 			       "{ sleep 0.2; mv %s.away %s; } >/dev/null 2>&1 </dev/null &\n",
 			       path, path, path, path);
 	AUTO(str) char *program = path_join(dir, "ctr"), *id = str_fmt("proof-%d", (int)getpid());
-	const struct client client = { .manager = "containerd",
-				       .program = program,
-				       .socket = path,
-				       .option = "--address",
-				       .scheme = "",
-				       .has_pods = true };
-	const struct proof p = { .client = &client,
-				 .socket = path,
-				 .prefix = dir,
-				 .handler = (char[]){ "kata" },
-				 .id = id,
-				 .pods = 2 };
+	const struct client client = client_of(program);
+	const struct proof p = proof_with(&client, id);
 	struct prove_report report = { .kernel = "" };
 	int rc;
 
@@ -232,18 +244,8 @@ START_TEST(an_image_is_loaded_again_after_a_restart)
 			       ">%s\necho 'ctr: %s' >&2\nexit 1\n",
 			       once, once, says[_i]);
 	AUTO(str) char *id = str_fmt("proof-%d", (int)getpid());
-	const struct client client = { .manager = "containerd",
-				       .program = program,
-				       .socket = path,
-				       .option = "--address",
-				       .scheme = "",
-				       .has_pods = true };
-	const struct proof p = { .client = &client,
-				 .socket = path,
-				 .prefix = dir,
-				 .handler = (char[]){ "kata" },
-				 .id = id,
-				 .pods = 2 };
+	const struct client client = client_of(program);
+	const struct proof p = proof_with(&client, id);
 	struct prove_report report = { .kernel = "" };
 
 	if (geteuid() != 0)
