@@ -78,8 +78,8 @@ test_workload_is_killed() {
 	pod=$(pod killed)
 	a=$(started "$pod" a 'sleep 2000; exit $?')
 	b=$(started "$pod" b 'exec sleep 3000')
-	until_is "processes of the other" 1 processes "$a" '[s]leep 3000'
-	killed "$a" '[s]leep 2000'
+	until_is "processes of the other" 1 processes "$b" '[s]leep 2000'
+	killed "$b" '[s]leep 2000' # not by a process of the first, which ends with it
 	ended "$a"
 	expect "exit code of the parent" "$(of_container "$a" exit_code)" 137
 	a=$(started "$pod" again 'sleep 1000')
