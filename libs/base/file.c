@@ -251,3 +251,28 @@ int file_note(const char *path, const void *data, size_t len, mode_t mode, struc
 		return err_sys(err, "write %s", path);
 	return 0;
 }
+
+int file_keep_end(const char *path, size_t max, size_t keep, struct err *err)
+{
+	AUTO(fd) int fd = open(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(mem) char *end = NULL;
+	const char *line;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(err, "open %s", path);
+	if (fstat(fd, &st) < 0)
+		return err_sys(err, "get the size of %s", path);
+	if ((uintmax_t)st.st_size <= max)
+		return 0;
+	end = xmalloc(keep);
+	n = pread(fd, end, keep, st.st_size - (off_t)keep);
+	if (n < 0 || ftruncate(fd, 0) < 0)
+		return err_sys(err, "cut %s", path);
+	line = memchr(end, '\n', (size_t)n);
+	line = line ? line + 1 : end;
+	if (fd_write_all(fd, line, (size_t)(end + n - line), err) < 0)
+		return err_wrap(err, "cut %s", path);
+	return 1;
+}

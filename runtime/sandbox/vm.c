@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/health.pb-c.h"
@@ -26,7 +27,10 @@ enum {
 	WHY_MS = 1000,
 	CALLS_MS = 1000,
 	GOODBYE_MS = 2000,
-	WRITE_BACK_MS = 30000
+	WRITE_BACK_MS = 30000,
+	LOGS_MS = 5000,
+	LOG_MAX = 1 << 20,
+	LOG_KEPT = 1 << 18
 };
 
 struct vm *vm_new(struct loop *loop, const struct runtime_config *config, const char *dir)
@@ -411,12 +415,33 @@ int vm_check_cancelled(struct vm *v, struct err *err)
 
 /* --- watches --- */
 
+/* What QEMU and virtiofsd write has no other bound: what a guest makes them report would fill the
+ * host's /run. The end is kept, since it has the reason if one of them fails. */
+static void on_logs(void *arg)
+{
+	static const char *const names[] = { "qemu.log", "virtiofsd.log" };
+	const struct vm *v = arg;
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		AUTO(str) char *path = path_join(v->dir, names[i]);
+		struct err err = ERR_INIT;
+		int cut = file_keep_end(path, LOG_MAX, LOG_KEPT, &err);
+
+		if (cut < 0)
+			log_err(LOG_WARN, &err, "a log of the VM may become too long");
+		else if (cut)
+			log_warn("a log of the VM was too long: only its end is left",
+				 LOG_S("path", path));
+	}
+}
+
 static void attach(void *arg)
 {
 	struct vm *v = arg;
 
 	v->watch = loop_watch(v->loop, v->vmm.child.pidfd, EPOLLIN, on_vm_end, v);
 	lines_start(&v->console, v->loop, v->vmm.console, "guest console");
+	v->logs = loop_timer(v->loop, LOGS_MS, true, on_logs, v);
 	if (v->virtiofsd.pid > 0)
 		v->fs_watch = loop_watch(v->loop, v->virtiofsd.pidfd, EPOLLIN, on_fs_end, v);
 }
@@ -447,6 +472,7 @@ static void detach(void *arg)
 	watch_remove(STEAL(v->grace, NULL));
 	watch_remove(STEAL(v->watch, NULL));
 	watch_remove(STEAL(v->fs_watch, NULL));
+	watch_remove(STEAL(v->logs, NULL));
 	lines_stop(&v->console);
 	lines_stop(&v->log);
 	ttrpc_client_free(client);

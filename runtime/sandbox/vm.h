@@ -49,6 +49,7 @@ struct vm {
 	struct child virtiofsd;
 	struct ttrpc_client *client;    /* loop; NULL: not connected */
 	struct watch *watch, *fs_watch; /* loop */
+	struct watch *logs;             /* loop; bounds the logs of VMM and virtiofsd */
 	struct lines console, log;      /* loop */
 	/* Called on the loop, once, when VM, virtiofsd or agent has ended, or the agent answers no
 	 * more; why names which. */

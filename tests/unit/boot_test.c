@@ -2,6 +2,7 @@
 /* How long a VM that boots is waited for, and what is learned of the host by it. */
 
 #include "tests/unit/expect.h"
+#include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
 #include "base/file.h"
@@ -11,12 +12,15 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct {
 	int64_t dial_timeout_s;
@@ -88,6 +92,61 @@ START_TEST(a_slow_guest_does_not_end_kvm_for_good)
 }
 END_TEST
 
+static void *run_loop(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+/* A guest may make QEMU or virtiofsd report something endlessly; /run is the host's memory. */
+START_TEST(the_logs_of_a_vm_are_bounded)
+{
+	const struct runtime_config config = { .dial_timeout_s = 1 };
+	const struct spawn sleeper = { .argv = ARGV("sleep", "1000") };
+	AUTO(str) char *log = NULL;
+	AUTO(fd) int fd = -1;
+	AUTO(buf) struct buf text = BUF_INIT(8 << 20);
+	struct deadline soon = deadline_in(60000);
+	struct loop *loop = loop_new();
+	char dir[SCRATCH_DIR];
+	struct err err = ERR_INIT;
+	struct stat st = { .st_size = 0 };
+	pthread_t thread;
+	struct vm *v;
+	int ends[2];
+
+	scratch_make(dir, "boot");
+	log = path_join(dir, "virtiofsd.log");
+	fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	v = vm_new(loop, &config, dir);
+	while (buf_fmt(&text, "line %zu\n", text.len), text.len < 3 << 20)
+		;
+	OK(fd_write_all(fd, text.data, text.len, &err));
+	OK(spawn_start(&sleeper, &v->vmm.child, &err));
+	OK(fd_socketpair(SOCK_STREAM, ends, &err));
+	v->vmm.ops = &vmm_qemu;
+	v->vmm.console = ends[0];
+	v->vmm.agent = v->vmm.log = -1;
+	ck_assert_int_eq(pthread_create(&thread, NULL, run_loop, loop), 0);
+	vm_watch(v);
+	do
+		(void)usleep(10000);
+	while (stat(log, &st) == 0 && st.st_size > 1 << 20 && !deadline_passed(soon));
+	OK(fd_write_all(fd, "the reason\n", 11, &err));
+	vm_free(v);
+	loop_stop(loop);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	loop_free(loop);
+	fd_close(&ends[1]);
+	buf_clear(&text);
+	OK(file_read(AT_FDCWD, log, 1 << 20, &text, &err));
+	ck_assert(str_starts(buf_cstr(&text), "line "));
+	ck_assert(str_ends(buf_cstr(&text), "\nthe reason\n"));
+	ck_assert_uint_gt(text.len, 1 << 17);
+	scratch_remove(dir);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("boot");
@@ -95,6 +154,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, the_agent_has_the_time_that_it_needs, 0, ARRAY_LEN(waits));
 	tcase_add_loop_test(tc, a_slow_guest_does_not_end_kvm_for_good, 0, ARRAY_LEN(notes));
+	tcase_add_test(tc, the_logs_of_a_vm_are_bounded);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
