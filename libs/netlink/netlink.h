@@ -94,6 +94,9 @@ struct netlink_route {
 	char device[IFNAMSIZ];                /* or "" */
 	unsigned scope, protocol, flags, mtu; /* RT_SCOPE_*, RTPROT_*, RTNH_F_* */
 	uint32_t metric;                      /* 0: the kernel's choice */
+	/* Of a listed route: what it has besides, as "several next hops", without which it would be
+	 * another route; static, or NULL. */
+	const char *beyond;
 };
 
 struct netlink_routes {
@@ -103,7 +106,8 @@ struct netlink_routes {
 /* Unicast routes of the main table, both families. */
 MUST_CHECK int netlink_list_routes(struct netlink *nl, struct netlink_routes *out, struct err *err);
 void netlink_routes_release(struct netlink_routes *routes);
-/* Main table, type unicast, protocol boot. An equal route that exists is success. */
+/* Main table, type unicast, protocol boot; beyond is ignored. An equal route that exists is
+ * success. */
 MUST_CHECK int netlink_add_route(struct netlink *nl, const struct netlink_route *r,
 				 struct err *err);
 MUST_CHECK int netlink_drop_route(struct netlink *nl, const struct netlink_route *r,

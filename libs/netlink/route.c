@@ -58,11 +58,26 @@ static void take_device(uint32_t index, char name[IFNAMSIZ])
 		name[0] = '\0';
 }
 
+/* The kernel lists the next hop of an object (RTA_NH_ID) too, unless net.ipv4.nexthop_compat_mode is
+ * 0. */
+static const char *take_beyond(const struct rtmsg *info, const struct nlattr *const *a)
+{
+	if (a[RTA_MULTIPATH])
+		return "several next hops";
+	if (a[RTA_ENCAP])
+		return "an encapsulation";
+	if (info->rtm_src_len)
+		return "a source prefix";
+	if (info->rtm_tos)
+		return "a type of service";
+	return a[RTA_NH_ID] && !a[RTA_OIF] ? "a next hop object" : NULL;
+}
+
 int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err)
 {
 	struct netlink_routes *out = arg;
 	const struct rtmsg *info = (const void *)((const uint8_t *)h + NLMSG_HDRLEN);
-	const struct nlattr *a[RTA_VIA + 1];
+	const struct nlattr *a[RTA_NH_ID + 1];
 	struct netlink_route route = { .family = 0 };
 	char dest[INET6_ADDRSTRLEN];
 
@@ -86,6 +101,7 @@ int nl_take_route(const struct nlmsghdr *h, void *arg, struct err *err)
 	take_gateway(route.family, a[RTA_GATEWAY], a[RTA_VIA], route.gateway);
 	take_address(route.family, a[RTA_PREFSRC], route.source);
 	take_device(nl_u32(a[RTA_OIF]), route.device);
+	route.beyond = take_beyond(info, a);
 	vec_push(&out->routes, route);
 	return 0;
 }

@@ -81,26 +81,24 @@ static bool guest_makes(const struct network *n, const struct netlink_route *r)
 	return false;
 }
 
-/* *out: the routes that the guest gets. *skipped: how many more there are that a VM cannot be
- * given; *what is the last of these. */
+/* True if the route is over an interface that the guest gets. One that names no interface may be. */
+static bool is_over_endpoint(const struct network *n, const struct netlink_route *r)
+{
+	return *r->device ? is_endpoint(n, r->device) : r->beyond && n->endpoints.list.n;
+}
+
+/* *out: the routes that the guest gets; *refused: those that it should and cannot get. */
 static int find_routes(const struct network *n, struct netlink *nl, struct netlink_routes *out,
-		       size_t *skipped, struct netlink_route *what, struct err *err)
+		       struct netlink_routes *refused, struct err *err)
 {
 	struct netlink_routes all;
 
-	*out = (struct netlink_routes){ .routes = VEC_INIT };
-	*skipped = 0;
+	*out = *refused = (struct netlink_routes){ .routes = VEC_INIT };
 	if (netlink_list_routes(nl, &all, err) < 0)
 		return -1;
 	vec_each(struct netlink_route, r, &all.routes) {
-		if (guest_makes(n, r))
-			continue;
-		if (!*r->device && n->endpoints.list.n) {
-			*what = *r;
-			++*skipped;
-		} else if (is_endpoint(n, r->device)) {
-			vec_push(&out->routes, *r);
-		}
+		if (!guest_makes(n, r) && is_over_endpoint(n, r))
+			vec_push(r->beyond ? &refused->routes : &out->routes, *r);
 	}
 	netlink_routes_release(&all);
 	return 0;
@@ -108,10 +106,9 @@ static int find_routes(const struct network *n, struct netlink *nl, struct netli
 
 static int refuse_route(const struct netlink_route *r, struct err *err)
 {
-	return err_set(err, E_UNSUPPORTED,
-		       "the route to %s has several next hops, which a VM cannot be given; "
-		       "let the network plugin make one",
-		       *r->dest ? r->dest : "everywhere");
+	err_set(err, E_UNSUPPORTED, "the route to %s has %s, which a VM cannot be given",
+		*r->dest ? r->dest : "everywhere", r->beyond);
+	return err_hint(err, "let the network plugin make a plain one");
 }
 
 static int find_neighbours(const struct network *n, struct netlink *nl,
@@ -134,13 +131,12 @@ static int scan(void *arg, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
 	struct network *n = arg;
-	struct netlink_route refused;
-	size_t skipped;
 
 	if (netlink_open(&nl, err) < 0 || endpoints_find(nl, n->model, &n->endpoints, err) < 0 ||
-	    find_routes(n, nl, &n->routes, &skipped, &refused, err) < 0)
+	    find_routes(n, nl, &n->routes, &n->refused, err) < 0)
 		return -1;
-	return skipped ? refuse_route(&refused, err) : find_neighbours(n, nl, &n->neighbours, err);
+	return n->refused.routes.n ? refuse_route(n->refused.routes.v, err)
+				   : find_neighbours(n, nl, &n->neighbours, err);
 }
 
 int network_scan(struct network *n, const struct runtime_config *config, const char *path,
@@ -293,7 +289,7 @@ static bool same_route(const struct netlink_route *a, const struct netlink_route
 	return a->family == b->family && str_eq(a->dest, b->dest) &&
 	       str_eq(a->gateway, b->gateway) && str_eq(a->source, b->source) &&
 	       str_eq(a->device, b->device) && a->scope == b->scope && a->flags == b->flags &&
-	       a->mtu == b->mtu && a->metric == b->metric;
+	       a->mtu == b->mtu && a->metric == b->metric && str_eq(a->beyond, b->beyond);
 }
 
 static bool same_routes(const struct netlink_routes *a, const struct netlink_routes *b)
@@ -329,6 +325,27 @@ static void take_routes(struct network *n, struct netlink_routes *now)
 	n->routes = *now;
 }
 
+static bool has_route(const struct netlink_routes *list, const struct netlink_route *r)
+{
+	vec_each(const struct netlink_route, one, &list->routes) {
+		if (same_route(one, r))
+			return true;
+	}
+	return false;
+}
+
+static void take_refused(struct network *n, struct netlink_routes *now)
+{
+	vec_each(const struct netlink_route, r, &now->routes) {
+		struct err why = ERR_INIT;
+
+		if (!has_route(&n->refused, r) && refuse_route(r, &why) < 0)
+			log_err(LOG_WARN, &why, "the guest does not get a route that has come");
+	}
+	netlink_routes_release(&n->refused);
+	n->refused = *now;
+}
+
 static void take_neighbours(struct network *n, struct netlink_neighbours *now)
 {
 	n->neighbours_synced &= same_neighbours(&n->neighbours, now);
@@ -340,18 +357,14 @@ static int look(void *arg, struct err *err)
 {
 	AUTO(netlink) struct netlink *nl = NULL;
 	struct network *n = arg;
-	struct netlink_routes routes;
+	struct netlink_routes routes, refused;
 	struct netlink_neighbours neighbours;
-	struct netlink_route refused;
-	struct err why = ERR_INIT;
-	size_t skipped;
 
 	if (netlink_open(&nl, err) < 0 || endpoints_rescan(nl, n->model, &n->endpoints, err) < 0 ||
-	    find_routes(n, nl, &routes, &skipped, &refused, err) < 0)
+	    find_routes(n, nl, &routes, &refused, err) < 0)
 		return -1;
 	take_routes(n, &routes);
-	if (skipped && !n->routes_synced && refuse_route(&refused, &why) < 0)
-		log_err(LOG_WARN, &why, "the guest does not get a route that has come");
+	take_refused(n, &refused);
 	if (find_neighbours(n, nl, &neighbours, err) < 0)
 		return -1;
 	take_neighbours(n, &neighbours);
@@ -430,6 +443,7 @@ void network_release(struct network *n)
 {
 	endpoints_release(&n->endpoints);
 	netlink_routes_release(&n->routes);
+	netlink_routes_release(&n->refused);
 	netlink_neighbours_release(&n->neighbours);
 	fd_close(&n->netns);
 	free(n->path);

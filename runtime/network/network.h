@@ -43,6 +43,7 @@ struct network {
 	struct endpoints endpoints;
 	/* Over the endpoints, without the routes that the guest's kernel makes itself. */
 	struct netlink_routes routes;
+	struct netlink_routes refused; /* those that a VM cannot be given */
 	struct netlink_neighbours neighbours;
 	bool routes_synced, neighbours_synced; /* the guest has these */
 };
@@ -53,7 +54,8 @@ struct network {
 	}
 
 /* Reads the namespace at path into *n. path NULL or internetworking_model "none": without
- * endpoints. config must outlive *n. On failure nothing needs to be released. */
+ * endpoints. config must outlive *n. On failure nothing needs to be released. E_UNSUPPORTED names an
+ * interface or a route that a VM cannot be given. */
 MUST_CHECK int network_scan(struct network *n, const struct runtime_config *config,
 			    const char *path, struct err *err);
 /* Connects all endpoints. After a failure network_disconnect() undoes it. */
@@ -71,7 +73,7 @@ void network_release(struct network *n);
 /* Returns an fd for the caller to close, which is readable after a change (netlink_watch). */
 MUST_CHECK int network_watch(const struct network *n, struct err *err);
 /* Reads the namespace again: the endpoints as endpoints_rescan(), routes and neighbours. A route
- * that a VM cannot be given is left out and logged. After a failure it can be repeated. */
+ * that a VM cannot be given is left out, and logged once. After a failure it can be repeated. */
 MUST_CHECK int network_rescan(struct network *n, struct err *err);
 /* Connects an endpoint while the VM runs; follow it by network_device() and network_hand_over(), or
  * by network_unplug(). On failure nothing of it is left. */

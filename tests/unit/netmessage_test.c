@@ -58,8 +58,8 @@ END_TEST
 START_TEST(routes_go_there_and_back)
 {
 	static const struct netlink_route all[] = {
-		{ AF_INET, "", "10.0.0.1", "", "eth0", 0, 0, 0, 0, 0 },
-		{ AF_INET6, "fd00::/8", "fe80::1", "fd00::2", "net1", 253, 0, 4, 1300, 512 },
+		{ AF_INET, "", "10.0.0.1", "", "eth0", 0, 0, 0, 0, 0, NULL },
+		{ AF_INET6, "fd00::/8", "fe80::1", "fd00::2", "net1", 253, 0, 4, 1300, 512, NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(all); i++) {

@@ -7,6 +7,8 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -16,6 +18,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -152,6 +155,15 @@ START_TEST(a_gateway_of_the_other_family_is_read)
 	ck_assert_uint_eq(net.routes.routes.n, 1);
 	ck_assert_str_eq(net.routes.routes.v[0].dest, "10.9.0.0/16");
 	ck_assert_str_eq(net.routes.routes.v[0].gateway, "fe80::1");
+}
+END_TEST
+
+START_TEST(the_next_hop_of_an_object_is_read)
+{
+	run("ip nexthop add id 7 via 10.1.2.1 dev eth0; ip route add 10.9.0.0/16 nhid 7");
+	must(network_scan(&net, &config, path, &err));
+	ck_assert_uint_eq(net.routes.routes.n, 1);
+	ck_assert_str_eq(net.routes.routes.v[0].gateway, "10.1.2.1");
 }
 END_TEST
 
@@ -348,6 +360,42 @@ START_TEST(changes_of_the_namespace_are_found_by_a_rescan)
 }
 END_TEST
 
+/* The number of lines of the log that say so. */
+static unsigned count_lines(int log, const char *says)
+{
+	AUTO(buf) struct buf text = BUF_INIT(1 << 20);
+	AUTO(strv) char **lines = NULL;
+	unsigned n = 0;
+
+	ck_assert_int_eq(lseek(log, 0, SEEK_SET), 0);
+	must(file_read_fd(log, "the log", 1 << 20, &text, &err));
+	lines = strv_split(buf_cstr(&text), "\n");
+	strv_each(line, lines)
+		n += strstr(*line, says) != NULL;
+	return n;
+}
+
+START_TEST(a_route_that_the_guest_cannot_get_is_logged_once)
+{
+	static const char says[] = "the route to 10.9.0.0/16 has an encapsulation";
+	AUTO(fd) int log = memfd_create("log", MFD_CLOEXEC);
+
+	ck_assert_int_ge(log, 0);
+	must(network_scan(&net, &config, path, &err));
+	net.routes_synced = true;
+	run("ip route add 10.9.0.0/16 encap ip id 1 dst 10.1.2.9 via 10.1.2.1");
+	(void)log_set_fd(log);
+	must(network_rescan(&net, &err));
+	ck_assert_uint_eq(net.routes.routes.n, 0);
+	ck_assert_uint_eq(count_lines(log, says), 1);
+	run("ip route add 10.8.0.0/16 via 10.1.2.1");
+	must(network_rescan(&net, &err));
+	(void)log_set_fd(STDERR_FILENO);
+	ck_assert_uint_eq(net.routes.routes.n, 1);
+	ck_assert_uint_eq(count_lines(log, says), 1);
+}
+END_TEST
+
 /* A plugin may take the address away before the interface is connected. */
 START_TEST(an_interface_that_loses_its_address_in_time_is_not_the_guests)
 {
@@ -455,6 +503,15 @@ static const struct {
 	{ "ip route add 10.9.0.0/16 nexthop via 10.1.2.1 nexthop via "
 	  "10.1.2.2",
 	  "the route to 10.9.0.0/16 has several next hops", E_UNSUPPORTED },
+	{ "ip route add 10.9.0.0/16 encap ip id 1 dst 10.1.2.9 via 10.1.2.1",
+	  "the route to 10.9.0.0/16 has an encapsulation", E_UNSUPPORTED },
+	{ "ip -6 route add fd09::/64 from fd08::/64 via fd00::1",
+	  "the route to fd09::/64 has a source prefix", E_UNSUPPORTED },
+	{ "ip route add 10.9.0.0/16 tos 4 via 10.1.2.1",
+	  "the route to 10.9.0.0/16 has a type of service", E_UNSUPPORTED },
+	{ "sysctl -qw net.ipv4.nexthop_compat_mode=0; ip nexthop add id 7 via 10.1.2.1 dev eth0\n"
+	  "ip route add 10.9.0.0/16 nhid 7",
+	  "the route to 10.9.0.0/16 has a next hop object", E_UNSUPPORTED },
 };
 
 START_TEST(an_interface_that_cannot_be_connected_is_named)
@@ -552,11 +609,13 @@ int main(void)
 	tcase_add_test(tc, interfaces_of_the_plugin_are_read);
 	tcase_add_test(tc, routes_that_the_guest_would_not_make_are_read);
 	tcase_add_test(tc, a_gateway_of_the_other_family_is_read);
+	tcase_add_test(tc, the_next_hop_of_an_object_is_read);
 	tcase_add_loop_test(tc, frames_pass_between_interface_and_vmm, 0, (int)ARRAY_LEN(models));
 	tcase_add_loop_test(tc, wires_of_a_dead_process_are_undone, 0, (int)ARRAY_LEN(models));
 	tcase_add_test(tc, rates_are_limited);
 	tcase_add_test(tc, a_macvtap_serves_a_veth);
 	tcase_add_test(tc, changes_of_the_namespace_are_found_by_a_rescan);
+	tcase_add_test(tc, a_route_that_the_guest_cannot_get_is_logged_once);
 	tcase_add_test(tc, an_interface_that_loses_its_address_in_time_is_not_the_guests);
 	tcase_add_test(tc, a_failed_connect_is_undone);
 	tcase_add_test(tc, what_could_not_be_disconnected_stays_connected);
