@@ -56,7 +56,7 @@ static int read_settings(const struct options *o, struct settings *out, struct e
 	return 0;
 }
 
-static struct watch *watch_signals(struct loop *loop)
+static struct watch *watch_signals(struct loop *loop, struct err *err)
 {
 	sigset_t set;
 
@@ -64,7 +64,7 @@ static struct watch *watch_signals(struct loop *loop)
 	(void)sigaddset(&set, SIGCHLD);
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
-	return loop_signals(loop, &set, on_signal, loop);
+	return loop_signals(loop, &set, on_signal, loop, err);
 }
 
 /* Refuses a request that is not in the configuration file's list. */
@@ -117,12 +117,18 @@ static int run(const struct options *o, struct err *err)
 	AUTO(settings) struct settings settings = { 0 };
 	struct sandbox sandbox;
 	struct watch *signals;
+	struct loop *loop;
 	int result;
 
 	if (read_settings(o, &settings, err) < 0)
 		return -1;
-	sandbox_init(&sandbox, &settings, loop_new());
-	signals = watch_signals(sandbox.loop);
+	loop = loop_new(err);
+	signals = loop ? watch_signals(loop, err) : NULL;
+	if (!signals) {
+		loop_free(loop);
+		return -1;
+	}
+	sandbox_init(&sandbox, &settings, loop);
 	result = run_in(&sandbox, err);
 	if (getpid() == 1)
 		return result;
@@ -130,7 +136,7 @@ static int run(const struct options *o, struct err *err)
 	watcher_stop();
 	forget_stop();
 	sandbox_release(&sandbox);
-	loop_free(sandbox.loop);
+	loop_free(loop);
 	return result;
 }
 

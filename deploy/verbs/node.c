@@ -578,10 +578,10 @@ int verb_node(int argc, char **argv, struct err *err)
 	(void)sigaddset(&signals, SIGINT);
 	/* Whoever reads the log may end before this program. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	n.loop = loop_new();
-	watch = loop_signals(n.loop, &signals, on_signal, &n);
-	n.timer = loop_timer(n.loop, 0, false, on_timer, &n);
-	rc = run(&n, err);
+	n.loop = loop_new(err);
+	watch = n.loop ? loop_signals(n.loop, &signals, on_signal, &n, err) : NULL;
+	n.timer = watch ? loop_timer(n.loop, 0, false, on_timer, &n) : NULL;
+	rc = watch ? run(&n, err) : -1;
 	watch_remove(watch);
 	watch_remove(n.timer);
 	watch_remove(n.child_watch);

@@ -221,8 +221,11 @@ static int serve(const struct report_options *options, struct kube *k, int cance
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)pthread_mutex_init(&p.lock, NULL);
 	cond_init(&p.changed);
-	p.loop = loop_new();
-	(void)loop_signals(p.loop, &signals, on_signal, &p);
+	p.loop = loop_new(err);
+	if (!p.loop || !loop_signals(p.loop, &signals, on_signal, &p, err)) {
+		loop_free(p.loop);
+		return -1;
+	}
 	p.report = report_new(options, k);
 	p.other = kube_clone(k);
 	p.link = link_new(p.loop, o.socket, on_link, &p);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The epoll loop. A removed watch stays allocated (dead) until the current batch of events, which
- * may refer to it, has been handled.
+ * may refer to it, has been handled. All timers share the loop's timerfd: what begins while a process
+ * has no fd left needs timers, too, and has nobody to report to.
  */
 
 #include "loop/loop.h"
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/vec.h"
@@ -22,11 +24,13 @@ enum { BATCH = 32 };
 struct watch {
 	struct loop *loop;
 	int fd;
-	int own_fd;      /* timer or signal fd that the watch owns, else -1 */
+	int own_fd;      /* signal fd that the watch owns, else -1 */
 	uint32_t events; /* 0: not in the epoll set */
 	bool dead;
 	loop_fd_fn on_fd;
-	loop_fn on_timer;
+	loop_fn on_timer; /* a timer, in the loop's list; without an fd */
+	uint64_t at_us;   /* when it is due; 0: it is stopped */
+	uint64_t span_us; /* when again after that; 0: not */
 	loop_signal_fn on_signal;
 	void *arg;
 };
@@ -37,8 +41,10 @@ struct post {
 };
 
 struct loop {
-	int epoll, wake;
-	struct watch *waker;
+	int epoll, wake, clock; /* clock: a timerfd, set to next_us */
+	struct watch *waker, *ticker;
+	uint64_t next_us; /* 0: no timer is due */
+	VEC(struct watch *) timers;
 	VEC(struct watch *) dead;
 	pthread_mutex_t lock; /* guards the three below */
 	VEC(struct post) posts;
@@ -74,16 +80,121 @@ static void on_wake(void *arg, uint32_t events)
 	run_posts(loop);
 }
 
-struct loop *loop_new(void)
-{
-	struct loop *loop = NEW(struct loop);
+/* --- timers --- */
 
-	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (loop->epoll < 0 || loop->wake < 0)
-		bug("no epoll or eventfd: errno %d", errno);
+/* The timer that is due first, or NULL. */
+static struct watch *first_timer(const struct loop *loop)
+{
+	struct watch *first = NULL;
+
+	for (size_t i = 0; i < loop->timers.n; i++) {
+		struct watch *w = loop->timers.v[i];
+
+		if (w->at_us && (!first || w->at_us < first->at_us))
+			first = w;
+	}
+	return first;
+}
+
+static void set_clock(struct loop *loop)
+{
+	const struct watch *first = first_timer(loop);
+	uint64_t at = first ? first->at_us : 0;
+	const struct itimerspec when = { .it_value = { (time_t)(at / 1000000),
+						       (long)(at % 1000000) * 1000 } };
+
+	if (at == loop->next_us)
+		return;
+	if (timerfd_settime(loop->clock, TFD_TIMER_ABSTIME, &when, NULL) < 0)
+		bug("timerfd_settime: errno %d", errno);
+	loop->next_us = at;
+}
+
+/* What a handler sets is due after now, so this ends. A timer that repeats fires once, however often
+ * it was due. */
+static void on_clock(void *arg, uint32_t events)
+{
+	struct loop *loop = arg;
+	uint64_t count, now = clock_us();
+	struct watch *w;
+
+	(void)events;
+	if (read(loop->clock, &count, sizeof(count)) < 0)
+		return; /* set anew meanwhile */
+	while ((w = first_timer(loop)) && w->at_us <= now) {
+		uint64_t next = w->at_us + w->span_us;
+
+		w->at_us = !w->span_us ? 0 : next > now ? next : now + w->span_us;
+		w->on_timer(w->arg);
+	}
+	loop->next_us = 0; /* it has expired */
+	set_clock(loop);
+}
+
+struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg)
+{
+	struct watch *w = NEW(struct watch);
+
+	w->loop = loop;
+	w->fd = w->own_fd = -1;
+	w->on_timer = fn;
+	w->arg = arg;
+	vec_push(&loop->timers, w);
+	timer_set(w, ms, repeat);
+	return w;
+}
+
+void timer_set(struct watch *timer, uint64_t ms, bool repeat)
+{
+	const uint64_t most = (uint64_t)INT32_MAX * 1000; /* decades */
+	uint64_t span = (ms < most ? ms : most) * 1000;
+
+	timer->at_us = span ? clock_us() + span : 0;
+	timer->span_us = repeat ? span : 0;
+	set_clock(timer->loop);
+}
+
+static void forget_timer(struct watch *timer)
+{
+	struct loop *loop = timer->loop;
+
+	for (size_t i = 0; i < loop->timers.n; i++) {
+		if (loop->timers.v[i] != timer)
+			continue;
+		vec_remove(&loop->timers, i);
+		set_clock(loop);
+		return;
+	}
+}
+
+void loop_delay(struct loop *loop, struct watch **timer, uint64_t ms, loop_fn fn, void *arg)
+{
+	if (*timer)
+		timer_set(*timer, ms, false);
+	else
+		*timer = loop_timer(loop, ms, false, fn, arg);
+}
+
+/* --- watches --- */
+
+struct loop *loop_new(struct err *err)
+{
+	AUTO(fd) int epoll = epoll_create1(EPOLL_CLOEXEC);
+	AUTO(fd) int wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	AUTO(fd) int timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	struct loop *loop;
+
+	if (epoll < 0 || wake < 0 || timer < 0) {
+		err_sys(err, "make an event loop");
+		return NULL;
+	}
+	loop = NEW(struct loop);
+	loop->epoll = STEAL(epoll, -1);
+	loop->wake = STEAL(wake, -1);
+	loop->clock = STEAL(timer, -1);
 	(void)pthread_mutex_init(&loop->lock, NULL);
 	loop->waker = loop_watch(loop, loop->wake, EPOLLIN, on_wake, loop);
+	loop->ticker = loop_watch(loop, loop->clock, EPOLLIN, on_clock, loop);
 	return loop;
 }
 
@@ -104,8 +215,11 @@ void loop_free(struct loop *loop)
 	(void)pthread_mutex_unlock(&loop->lock);
 	run_posts(loop);
 	watch_remove(loop->waker);
+	watch_remove(loop->ticker);
 	free_dead(loop);
 	vec_release(&loop->dead);
+	vec_release(&loop->timers);
+	fd_close(&loop->clock);
 	fd_close(&loop->wake);
 	fd_close(&loop->epoll);
 	(void)pthread_mutex_destroy(&loop->lock);
@@ -142,53 +256,11 @@ void watch_remove(struct watch *w)
 	if (!w || w->dead)
 		return;
 	watch_set(w, 0);
+	if (w->on_timer)
+		forget_timer(w);
 	fd_close(&w->own_fd);
 	w->dead = true;
 	vec_push(&w->loop->dead, w);
-}
-
-static void on_timer(void *arg, uint32_t events)
-{
-	struct watch *w = arg;
-	uint64_t expired;
-
-	(void)events;
-	if (read(w->fd, &expired, sizeof(expired)) == (ssize_t)sizeof(expired))
-		w->on_timer(w->arg);
-}
-
-struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg)
-{
-	int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-	struct watch *w;
-
-	if (fd < 0)
-		bug("no timerfd: errno %d", errno);
-	w = loop_watch(loop, fd, EPOLLIN, on_timer, NULL);
-	w->own_fd = fd;
-	w->on_timer = fn;
-	w->arg = arg;
-	timer_set(w, ms, repeat);
-	return w;
-}
-
-void timer_set(struct watch *timer, uint64_t ms, bool repeat)
-{
-	struct timespec span = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-	struct itimerspec when = { .it_value = span };
-
-	if (repeat)
-		when.it_interval = span;
-	if (timerfd_settime(timer->fd, 0, &when, NULL) < 0)
-		bug("timerfd_settime: errno %d", errno);
-}
-
-void loop_delay(struct loop *loop, struct watch **timer, uint64_t ms, loop_fn fn, void *arg)
-{
-	if (*timer)
-		timer_set(*timer, ms, false);
-	else
-		*timer = loop_timer(loop, ms, false, fn, arg);
 }
 
 static void on_signal(void *arg, uint32_t events)
@@ -201,13 +273,17 @@ static void on_signal(void *arg, uint32_t events)
 		w->on_signal(w->arg, (int)info.ssi_signo);
 }
 
-struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg)
+struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg,
+			   struct err *err)
 {
 	int fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 	struct watch *w;
 
-	if (fd < 0 || pthread_sigmask(SIG_BLOCK, set, NULL) != 0)
-		bug("no signalfd: errno %d", errno);
+	if (fd < 0) {
+		err_sys(err, "make an fd for signals");
+		return NULL;
+	}
+	(void)pthread_sigmask(SIG_BLOCK, set, NULL); /* cannot fail */
 	w = loop_watch(loop, fd, EPOLLIN, on_signal, NULL);
 	w->own_fd = fd;
 	w->on_signal = fn;
@@ -299,7 +375,7 @@ static void dispatch(struct watch *w, uint32_t events)
 {
 	if (w->dead || !w->events)
 		return;
-	if (w->on_timer || w->on_signal)
+	if (w->on_signal)
 		w->on_fd(w, events);
 	else
 		w->on_fd(w->arg, events);

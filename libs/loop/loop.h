@@ -3,7 +3,7 @@
 
 /*
  * The event loop: one epoll set, and one thread that runs it; handlers must not block. Signals are
- * received through a signalfd, timers have a timerfd each, children are watched by their pidfd.
+ * received through a signalfd, all timers share a timerfd, children are watched by their pidfd.
  *
  *	struct loop *loop = loop_new();
  *	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
@@ -29,7 +29,8 @@ typedef void (*loop_fd_fn)(void *arg, uint32_t events);
 typedef void (*loop_fn)(void *arg);
 typedef void (*loop_signal_fn)(void *arg, int signo);
 
-struct loop *loop_new(void);
+/* NULL if there are no fds for it. */
+struct loop *loop_new(struct err *err);
 void loop_free(struct loop *loop);
 
 /* Calls fn when fd is ready for events (EPOLL*, level triggered). A file that epoll cannot watch (a
@@ -40,16 +41,18 @@ struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn 
 void watch_set(struct watch *w, uint32_t events);
 void watch_remove(struct watch *w); /* NULL is accepted */
 
-/* Calls fn once after ms milliseconds, or every ms if repeat. Free it with watch_remove(), also
- * after it has fired. */
+/* Calls fn once after ms milliseconds, or every ms if repeat; the time during which the machine is
+ * suspended counts. Takes no fd, and cannot fail. Free it with watch_remove(), also after it has
+ * fired; watch_set() is not for it. */
 struct watch *loop_timer(struct loop *loop, uint64_t ms, bool repeat, loop_fn fn, void *arg);
 void timer_set(struct watch *timer, uint64_t ms, bool repeat); /* 0 stops it */
 /* Calls fn once after ms milliseconds, by the timer *timer, which is made if it is NULL. */
 void loop_delay(struct loop *loop, struct watch **timer, uint64_t ms, loop_fn fn, void *arg);
 
 /* Blocks the signals of set in the calling thread (call it before creating threads) and delivers
- * them on the loop. */
-struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg);
+ * them on the loop. NULL if there is no fd for them. */
+struct watch *loop_signals(struct loop *loop, const sigset_t *set, loop_signal_fn fn, void *arg,
+			   struct err *err);
 
 /* Any thread: runs fn(arg) on the loop's thread, in the order posted. Posting after loop_free has
  * begun is a bug; pending posts are run by loop_free. */

@@ -91,12 +91,12 @@ static void line_free(struct line *l)
 static int line_open(struct line *l, const char *address, struct err *err)
 {
 	const char *path = str_starts(address, "unix://") ? address + strlen("unix://") : address;
-	int fd = fd_unix_connect_until(path, deadline_in(CALL_MS), err);
+	AUTO(fd) int fd = fd_unix_connect_until(path, deadline_in(CALL_MS), err);
 
-	if (fd < 0)
+	l->loop = fd < 0 ? NULL : loop_new(err);
+	if (!l->loop)
 		return -1;
-	l->loop = loop_new();
-	l->client = ttrpc_client_new(l->loop, fd, NULL, NULL);
+	l->client = ttrpc_client_new(l->loop, STEAL(fd, -1), NULL, NULL);
 	errno = pthread_create(&l->thread, NULL, line_main, l->loop);
 	if (errno == 0)
 		return 0;

@@ -233,7 +233,7 @@ static void open_log(const struct invocation *inv)
 	log_set_common("sandbox", inv->id);
 }
 
-static struct watch *watch_signals(struct shim *s)
+static struct watch *watch_signals(struct shim *s, struct err *err)
 {
 	sigset_t set;
 
@@ -241,7 +241,7 @@ static struct watch *watch_signals(struct shim *s)
 	(void)sigaddset(&set, SIGTERM);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGCHLD);
-	return loop_signals(s->loop, &set, on_signal, s);
+	return loop_signals(s->loop, &set, on_signal, s, err);
 }
 
 /* virtiofsd, and QEMU where it does not leave the guest's memory out itself, inherit that no memory
@@ -272,7 +272,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 		return err_set(err, E_USAGE, "no socket on fd 3; containerd runs `start` first");
 	if (listener < 0 || fd_cloexec(listener, true, err) < 0)
 		return -1;
-	/* Streams, forwarded connections and timers are fds. systemd's default limit, 1024, is one for
+	/* Streams and forwarded connections are fds. systemd's default limit, 1024, is one for
 	 * programs with select(). */
 	fd_raise_limit();
 	open_log(inv);
@@ -280,8 +280,10 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	cond_init(&s.changed);
 	s.inv = inv;
 	s.socket = inv->socket ? inv->socket : path;
-	s.loop = loop_new();
-	s.signals = watch_signals(&s);
+	s.loop = loop_new(err);
+	s.signals = s.loop ? watch_signals(&s, err) : NULL;
+	if (!s.signals)
+		return -1;
 	s.events = events_new(getenv("TTRPC_ADDRESS"), inv->namespace);
 	s.server = ttrpc_server_new(s.loop, services);
 	ttrpc_server_listen(s.server, listener);

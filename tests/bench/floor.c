@@ -66,7 +66,7 @@ static void *run_loop(void *loop)
 static int measure(const struct runtime_config *c, const char *accelerator, uint64_t runs,
 		   const char *dir, struct err *err)
 {
-	struct loop *loop = loop_new();
+	struct loop *loop = loop_new(&(struct err)ERR_INIT);
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, run_loop, loop) != 0)

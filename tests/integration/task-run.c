@@ -39,7 +39,7 @@ static int start_shim(const char *shim, const char *bundle, struct err *err)
 	struct spawn s = { .argv = ARGV(shim, "-namespace", "default", "-id", id, "-address",
 					"/run/no-manager", "start"),
 			   .cwd = bundle };
-	struct loop *loop = loop_new();
+	struct loop *loop = loop_new(&(struct err)ERR_INIT);
 	pthread_t thread;
 	int fd;
 

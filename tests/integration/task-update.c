@@ -29,7 +29,7 @@ int main(int argc, char **argv)
 		CONTAINERD__TASK__V2__UPDATE_TASK_REQUEST__INIT;
 	Google__Protobuf__Any resources = GOOGLE__PROTOBUF__ANY__INIT;
 	struct err err = ERR_INIT;
-	struct loop *loop = loop_new();
+	struct loop *loop = loop_new(&(struct err)ERR_INIT);
 	struct ttrpc_client *client;
 	pthread_t thread;
 	int fd;

@@ -51,7 +51,7 @@ void lab_connect(const char *path)
 			(void)nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	}
 	ck_assert_msg(fd >= 0, "%s", err.msg);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	lab_client = ttrpc_client_new(loop, fd, NULL, NULL);
 	ck_assert(pthread_create(&thread, NULL, run_loop, NULL) == 0);
 }

@@ -107,7 +107,7 @@ START_TEST(the_logs_of_a_vm_are_bounded)
 	AUTO(fd) int fd = -1;
 	AUTO(buf) struct buf text = BUF_INIT(8 << 20);
 	struct deadline soon = deadline_in(60000);
-	struct loop *loop = loop_new();
+	struct loop *loop = loop_new(&(struct err)ERR_INIT);
 	char dir[SCRATCH_DIR];
 	struct err err = ERR_INIT;
 	struct stat st = { .st_size = 0 };

@@ -72,7 +72,7 @@ START_TEST(the_agent_is_told_the_time_unless_it_refuses)
 	ck_assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
 	agent_fd = pair[1];
 	ck_assert(pthread_create(&agent, NULL, play, NULL) == 0);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	client = ttrpc_client_new(loop, pair[0], on_close, NULL);
 	guest_clock_start(&clock, loop, client);
 	timer = loop_timer(loop, SOON_MS, false, stop, loop);

@@ -169,7 +169,7 @@ static void setup(void)
 	config = (struct runtime_config){ .net_model = (char *)"tcfilter",
 					  .vhost_net_off = true,
 					  .request_timeout_s = 60 };
-	sandbox = (struct sandbox){ .loop = loop_new(), .config = &config };
+	sandbox = (struct sandbox){ .loop = loop_new(&(struct err)ERR_INIT), .config = &config };
 	sandbox.record = record_new(dir, "none", "follow-test");
 	must(network_scan(&sandbox.network, &config, "/proc/thread-self/ns/net", &err));
 	record_interface(sandbox.record, &sandbox.network, sandbox.network.endpoints.list.v);

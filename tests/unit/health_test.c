@@ -73,7 +73,7 @@ static void begin(int delay)
 	delay_ms = delay;
 	agent_fd = pair[1];
 	ck_assert(pthread_create(&agent, NULL, play, NULL) == 0);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	client = ttrpc_client_new(loop, pair[0], on_close, NULL);
 	health_start(&health, loop, client, TIMEOUT_MS, on_silent, loop);
 }

@@ -85,7 +85,7 @@ static void setup(void)
 		      "-no-user-config", "-display", "none", "-S", "-qmp", option, "-device",
 		      bridge, "-device", "virtio-scsi-pci,id=scsi0");
 	ck_assert_msg(spawn_start(&s, &qemu, &err) == 0, "%s", err.msg);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, loop), 0);
 	client = qmp_new(loop, connect_qemu(qmp));
 	ck_assert_msg(qmp_execute(client, "qmp_capabilities", NULL, deadline_in(LONG_MS), NULL,

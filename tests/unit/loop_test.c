@@ -10,6 +10,7 @@
 #include "loop/listener.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -23,7 +24,7 @@ static int count;
 
 static void setup(void)
 {
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	count = 0;
 }
 
@@ -179,6 +180,80 @@ START_TEST(a_timer_is_stopped_and_set_again)
 }
 END_TEST
 
+static char order[16];
+
+static void note(void *arg)
+{
+	order[count++] = *(const char *)arg;
+}
+
+/* The loop is busy while they become due. One that repeats and is late does not catch up. */
+static void be_busy(void *arg)
+{
+	(void)arg;
+	(void)usleep(100000);
+}
+
+START_TEST(late_timers_fire_in_their_order)
+{
+	struct watch *timers[] = {
+		loop_timer(loop, 1, false, be_busy, NULL),
+		loop_timer(loop, 60, false, note, (void *)"c"),
+		loop_timer(loop, 20, false, note, (void *)"a"),
+		loop_timer(loop, 40, true, note, (void *)"b"),
+		loop_timer(loop, 105, false, stop, NULL),
+	};
+
+	loop_run(loop);
+	ck_assert_str_eq(order, "abc");
+	for (size_t i = 0; i < ARRAY_LEN(timers); i++)
+		watch_remove(timers[i]);
+}
+END_TEST
+
+static void remove_timer(void *arg)
+{
+	watch_remove(*(struct watch **)arg);
+}
+
+START_TEST(a_timer_that_is_due_can_be_removed)
+{
+	struct watch *due[2];
+	struct watch *busy = loop_timer(loop, 1, false, be_busy, NULL);
+	struct watch *end = loop_timer(loop, 150, false, stop, NULL);
+
+	due[0] = loop_timer(loop, 20, false, remove_timer, &due[1]);
+	due[1] = loop_timer(loop, 30, false, never, NULL);
+	loop_run(loop);
+	watch_remove(due[0]);
+	watch_remove(busy);
+	watch_remove(end);
+}
+END_TEST
+
+START_TEST(a_timer_needs_no_fd)
+{
+	struct rlimit before, none;
+	struct err err = ERR_INIT;
+	sigset_t set;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert_ptr_null(loop_new(&err));
+	ck_assert_int_eq(err.sys, EMFILE);
+	err_clear(&err);
+	(void)sigemptyset(&set);
+	ck_assert_ptr_null(loop_signals(loop, &set, NULL, NULL, &err));
+	ck_assert_int_eq(err.sys, EMFILE);
+	timer = loop_timer(loop, 10, true, tick, NULL);
+	loop_run(loop);
+	ck_assert_int_eq(count, 5);
+	/* A sanitizer needs files for its report. */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+END_TEST
+
 /* --- posts --- */
 
 enum { POSTERS = 4, POSTS = 500 };
@@ -239,7 +314,7 @@ static void add_one(void *arg)
 
 START_TEST(posts_that_were_not_run_are_run_by_free)
 {
-	struct loop *other = loop_new();
+	struct loop *other = loop_new(&(struct err)ERR_INIT);
 
 	loop_post(other, add_one, NULL);
 	loop_post(other, add_one, NULL);
@@ -296,7 +371,7 @@ START_TEST(signals_are_delivered_on_the_loop)
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGUSR1);
 	(void)sigaddset(&set, SIGUSR2);
-	w = loop_signals(loop, &set, on_signal, &count);
+	w = loop_signals(loop, &set, on_signal, &count, &(struct err)ERR_INIT);
 	ck_assert_int_eq(kill(getpid(), SIGUSR2), 0);
 	ck_assert_int_eq(kill(getpid(), SIGUSR1), 0);
 	loop_run(loop);
@@ -384,6 +459,9 @@ int main(void)
 	tcase_add_test(tc, a_silent_watch_is_kept);
 	tcase_add_test(tc, a_timer_repeats_until_it_is_removed);
 	tcase_add_test(tc, a_timer_is_stopped_and_set_again);
+	tcase_add_test(tc, late_timers_fire_in_their_order);
+	tcase_add_test(tc, a_timer_that_is_due_can_be_removed);
+	tcase_add_test(tc, a_timer_needs_no_fd);
 	tcase_add_test(tc, posts_of_a_thread_arrive_in_order);
 	tcase_add_test(tc, posts_that_were_not_run_are_run_by_free);
 	tcase_add_test(tc, a_call_has_run_on_the_loop_when_it_returns);

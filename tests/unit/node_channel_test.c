@@ -63,7 +63,7 @@ static void run(int fd, unsigned stop)
 	heard = 0;
 	stop_after = stop;
 	err_clear(&gone);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	timer = loop_timer(loop, PATIENCE_MS, false, too_late, NULL);
 	channel = channel_new(loop, fd, MESSAGE_FROM_REPORT, on_heard, on_gone, NULL);
 	loop_run(loop);
@@ -165,7 +165,7 @@ START_TEST(a_peer_that_does_not_read_loses_the_channel)
 
 	ck_assert_int_eq(fd_socketpair(SOCK_STREAM, ends, &err), 0);
 	err_clear(&gone);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	late = loop_timer(loop, PATIENCE_MS, false, too_late, NULL);
 	timer = loop_timer(loop, 1, false, fill, NULL);
 	channel = channel_new(loop, ends[0], MESSAGE_FROM_REPORT, on_heard, on_gone, NULL);

@@ -59,7 +59,7 @@ static void setup(void)
 	scratch_make(dir, "node-endpoint");
 	path = str_fmt("%s/s", dir);
 	came = heard = stop_after = 0;
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	late = loop_timer(loop, PATIENCE_MS, false, too_late, NULL);
 	endpoint = endpoint_open(loop, path, on_came, on_heard, NULL, &err);
 	ck_assert_msg(endpoint != NULL, "%s", err.msg);

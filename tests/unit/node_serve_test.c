@@ -66,7 +66,7 @@ START_TEST(idle_visitors_do_not_keep_others_waiting)
 		return; /* this machine has no IPv6 */
 	}
 	server.sin6_addr = in6addr_loopback;
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	s = serve_new(loop, fd, answer, NULL);
 	/* Before a visitor is sent away for taking too long. */
 	late = loop_timer(loop, SERVE_MS / 2, false, too_late, NULL);

@@ -90,7 +90,7 @@ static void begin(const char *agent_config)
 	ck_assert_msg(netns_make(POD, &err) == 0, "%s", err.msg);
 	netns = netns_open(POD, &identity, &err);
 	ck_assert_int_ge(netns, 0);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	ck_assert(pthread_create(&thread, NULL, run_loop, loop) == 0);
 	vm = vm_new(loop, &config, "/run/vm");
 	fd = fd_unix_connect(LAB_SOCKET, &err);

@@ -29,7 +29,7 @@ void lab_start(void)
 	int ends[2];
 
 	(void)signal(SIGPIPE, SIG_IGN); /* the client may hang up first */
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	ck_assert_int_eq(pthread_create(&loop_thread, NULL, run_loop, loop), 0);
 	ck_assert_int_eq(fd_socketpair(SOCK_STREAM, ends, &err), 0);
 	lab_qemu = ends[1];

@@ -141,7 +141,7 @@ static void start(char who)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	server = ttrpc_server_new(loop, services);
 	if (who != 'c')
 		ttrpc_server_serve(server, ends[0], NULL, NULL);
@@ -352,7 +352,7 @@ static void crowd(void)
 
 	ck_assert(fd_socketpair(SOCK_STREAM, ends, &err) == 0);
 	ck_assert(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)) == 0);
-	loop = loop_new();
+	loop = loop_new(&(struct err)ERR_INIT);
 	server = ttrpc_server_new(loop, services);
 	ttrpc_server_serve(server, ends[0], NULL, NULL);
 	client = ttrpc_client_new(loop, ends[1], on_close, NULL);

@@ -204,7 +204,7 @@ START_TEST(the_socket_answers_requests)
 						      { NULL, NULL, NULL } };
 	AUTO(buf) struct buf answer = BUF_INIT(1 << 20);
 	AUTO(mem) char *junk = xcalloc(1, 70000);
-	struct loop *loop = loop_new();
+	struct loop *loop = loop_new(&(struct err)ERR_INIT);
 	struct err err = ERR_INIT;
 	struct manage *m;
 	pthread_t thread;
@@ -284,7 +284,7 @@ START_TEST(a_sandbox_that_died_hides_no_other)
 	static const char live[] = "/run/b@ns/" MANAGE_SOCKET;
 	char *argv[] = { (char *)"direct-volume", (char *)"stats", (char *)"--volume-path",
 			 (char *)"/vol", NULL };
-	struct loop *loop = loop_new();
+	struct loop *loop = loop_new(&(struct err)ERR_INIT);
 	struct err err = ERR_INIT;
 	unsigned asked = 0;
 	struct manage *m;
