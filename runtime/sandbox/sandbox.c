@@ -325,10 +325,7 @@ static int get_vm(struct sandbox *s, const char *label, struct deadline deadline
 	if (vm_get(s->vm, &wanted, deadline, err) < 0)
 		return err_wrap(err, "start the VM");
 	network_hand_over(&s->network);
-	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_CPUS))
-		s->size.most.vcpus = s->size.now.vcpus;
-	if (!vmm_can(&s->vm->vmm, VMM_CAN_GROW_MEMORY))
-		s->size.most.memory_mib = s->size.now.memory_mib;
+	s->size.most = s->vm->vmm.ops->most(&s->vm->vmm);
 	return 0;
 }
 

@@ -93,8 +93,6 @@ struct vmm_request {
 enum vmm_capability {
 	VMM_CAN_PLUG_DISK = 1,
 	VMM_CAN_PLUG_NIC = 2,
-	VMM_CAN_GROW_CPUS = 4,
-	VMM_CAN_GROW_MEMORY = 8,
 };
 
 /* Where the guest finds a plugged device, in the form of Device.id and Storage.source of the
@@ -135,8 +133,11 @@ struct vmm_ops {
 	int (*will)(const struct runtime_config *config, enum vmm_capability what, struct err *err);
 	/* True if this VM has all of the capabilities. */
 	bool (*can)(const struct vmm *vmm, enum vmm_capability what);
+	/* The size up to which this VM can grow: within the bounds of its request, of its machine
+	 * and of what the processor can address. A part that cannot grow is as it is. */
+	struct vmm_size (*most)(const struct vmm *vmm);
 	/*
-	 * Resizes the VM, within the bounds of its request. *got is the size afterwards, also on
+	 * Resizes the VM, within those bounds. *got is the size afterwards, also on
 	 * failure. The number of processors never shrinks, and the guest still has to bring new
 	 * ones online. When memory shrinks, the guest gives back what it uses when it can; resize
 	 * does not wait for that. One caller at a time.

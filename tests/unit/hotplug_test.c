@@ -296,7 +296,6 @@ START_TEST(a_machine_without_hotplug_refuses)
 	struct call c;
 
 	ck_assert(hotplug_can(plugs, VMM_CAN_PLUG_DISK | VMM_CAN_PLUG_NIC));
-	ck_assert(!hotplug_can(plugs, VMM_CAN_PLUG_DISK | VMM_CAN_GROW_CPUS));
 	call(&c, "s", &share, LONG_MS);
 	fails(&c, E_UNSUPPORTED);
 	config.bridges = 0;

@@ -176,6 +176,32 @@ static void takes(uint64_t mib)
 	meet("device_add", "{}");
 }
 
+/* Without KVM the processor addresses 1 TiB, not all of which is for memory. */
+static const struct {
+	struct vmm_size most;
+	int64_t slots;
+	struct vmm_size reached;
+} bounds[] = {
+	{ { 4, 4096 }, 10, { 4, 4096 } },
+	{ { 4, 4000 }, 10, { 4, 3968 } },
+	{ { 4, 4 << 20 }, 10, { 4, (1 << 20) - (128 << 10) - (10 << 10) } },
+	{ { 1, 4096 }, 0, { 1, 256 } },
+};
+
+START_TEST(a_vm_knows_how_far_it_can_grow)
+{
+	const struct vmm_request r = {
+		.config = &config, .accelerator = "tcg", .size = { 1, 256 }, .most = bounds[_i].most
+	};
+
+	config.memory_slots = bounds[_i].slots;
+	qemu_growth_free(vmm.growth);
+	vmm.growth = qemu_growth_new(&r);
+	ck_assert_uint_eq(qemu_most(&vmm).vcpus, bounds[_i].reached.vcpus);
+	ck_assert_uint_eq(qemu_most(&vmm).memory_mib, bounds[_i].reached.memory_mib);
+}
+END_TEST
+
 /* A guest of 256 MiB has no 1 GiB for the pages of a DIMM of 64 GiB. _i: the slots are scarce. */
 START_TEST(a_small_guest_grows_in_steps)
 {
@@ -245,6 +271,7 @@ int main(void)
 	tcase_add_test(tc, a_processor_that_comes_late_is_counted);
 	tcase_add_loop_test(tc, memory_that_comes_late_is_counted, 0, 2);
 	tcase_add_test(tc, memory_that_is_not_shared_is_no_file);
+	tcase_add_loop_test(tc, a_vm_knows_how_far_it_can_grow, 0, (int)ARRAY_LEN(bounds));
 	tcase_add_loop_test(tc, a_small_guest_grows_in_steps, 0, 2);
 	tcase_add_test(tc, a_backend_that_comes_late_is_removed);
 	tcase_add_test(tc, a_device_for_memory_that_comes_late_is_used);

@@ -227,9 +227,7 @@ static int qemu_dial(struct vmm *vmm, struct deadline deadline, struct err *err)
 
 static bool qemu_can(const struct vmm *vmm, enum vmm_capability what)
 {
-	const unsigned growth = VMM_CAN_GROW_CPUS | VMM_CAN_GROW_MEMORY;
-
-	return hotplug_can(vmm->plugs, what & ~growth) && qemu_can_grow(vmm, what & growth);
+	return hotplug_can(vmm->plugs, what);
 }
 
 static int qemu_add(struct vmm *vmm, const char *id, const struct vmm_device *d,
@@ -346,6 +344,7 @@ const struct vmm_ops vmm_qemu = {
 	.vcpu_threads = qemu_vcpu_threads,
 	.will = hotplug_will,
 	.can = qemu_can,
+	.most = qemu_most,
 	.resize = qemu_resize,
 	.add = qemu_add,
 	.remove = qemu_remove,

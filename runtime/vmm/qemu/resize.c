@@ -26,6 +26,7 @@ struct qemu_growth {
 	const struct runtime_config *config;
 	bool shared;           /* virtiofsd maps the guest's memory */
 	bool cpus;             /* the VM has slots for more processors */
+	unsigned most_vcpus;   /* with these */
 	uint64_t more_mib;     /* how much memory can be added */
 	struct vmm_size start; /* as it was booted */
 	struct vmm_size now;
@@ -43,6 +44,7 @@ struct qemu_growth *qemu_growth_new(const struct vmm_request *r)
 	g->shared = qemu_shares_memory(r);
 	g->cpus = qemu_grows_cpus(r);
 	g->more_mib = qemu_grows_memory(r);
+	g->most_vcpus = g->cpus ? r->most.vcpus : r->size.vcpus;
 	g->start = (struct vmm_size){ r->size.vcpus, qemu_boot_memory(r) };
 	g->now = g->start;
 	return g;
@@ -53,12 +55,11 @@ void qemu_growth_free(struct qemu_growth *g)
 	free(g);
 }
 
-bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what)
+struct vmm_size qemu_most(const struct vmm *vmm)
 {
 	const struct qemu_growth *g = vmm->growth;
-	unsigned can = (g->cpus ? VMM_CAN_GROW_CPUS : 0) | (g->more_mib ? VMM_CAN_GROW_MEMORY : 0);
 
-	return (can & what) == what;
+	return (struct vmm_size){ g->most_vcpus, g->start.memory_mib + g->more_mib };
 }
 
 /* --- processors --- */

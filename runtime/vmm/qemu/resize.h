@@ -19,7 +19,7 @@ struct qemu_growth *qemu_growth_new(const struct vmm_request *r);
 /* NULL is accepted. */
 void qemu_growth_free(struct qemu_growth *g);
 
-/* vmm_ops.can for VMM_CAN_GROW_CPUS and VMM_CAN_GROW_MEMORY, and vmm_ops.resize. */
-bool qemu_can_grow(const struct vmm *vmm, enum vmm_capability what);
+/* vmm_ops.most and vmm_ops.resize. */
+struct vmm_size qemu_most(const struct vmm *vmm);
 MUST_CHECK int qemu_resize(struct vmm *vmm, const struct vmm_size *wanted, struct vmm_size *got,
 			   struct deadline deadline, struct err *err);
