@@ -45,7 +45,8 @@ static int cmd_remove(int argc, char **argv, struct err *err)
 }
 
 /* Asks the sandboxes that are marked as users, until one has the volume: the mark of a sandbox, and
- * its socket, may have outlived it. */
+ * its socket, may have outlived it. Others that have it are not asked: the file systems that can grow
+ * may be mounted by several kernels only if none of these writes, and then none can grow it. */
 static int ask_users(const char *method, const char *target, const char *body, struct buf *answer,
 		     struct err *err)
 {
