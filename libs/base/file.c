@@ -271,7 +271,7 @@ int file_keep_end(const char *path, size_t max, size_t keep, struct err *err)
 	if (n < 0 || ftruncate(fd, 0) < 0)
 		return err_sys(err, "cut %s", path);
 	line = memchr(end, '\n', (size_t)n);
-	line = line ? line + 1 : end;
+	line = line && line + 1 < end + n ? line + 1 : end;
 	if (fd_write_all(fd, line, (size_t)(end + n - line), err) < 0)
 		return err_wrap(err, "cut %s", path);
 	return 1;

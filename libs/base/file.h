@@ -69,8 +69,8 @@ MUST_CHECK int file_note(const char *path, const void *data, size_t len, mode_t 
 			 struct err *err);
 
 /*
- * Cuts a log of more than max bytes to whole lines of its last keep bytes, in place, for a program
- * that has it open with O_APPEND; a line that comes during the call may be lost. Returns 1 if it has
- * cut it; 0 if it is shorter, or does not exist.
+ * Cuts a log of more than max bytes to its last keep bytes, in place, for a program that has it open
+ * with O_APPEND; a line that comes during the call may be lost. What is left begins with a line, if
+ * one begins in it. Returns 1 if it has cut it; 0 if it is shorter, or does not exist.
  */
 MUST_CHECK int file_keep_end(const char *path, size_t max, size_t keep, struct err *err);

@@ -284,6 +284,36 @@ START_TEST(a_path_is_made_of_directories)
 }
 END_TEST
 
+static const struct {
+	const char *text, *left;
+	int cut;
+} logs[] = {
+	{ "", "", 0 },
+	{ "12345678\n123456\n", "12345678\n123456\n", 0 }, /* 16 bytes */
+	{ "12345678\n1234567\n", "1234567\n", 1 },
+	{ "12345678\n12\n45678", "45678", 1 },
+	{ "12345678901234567890", "34567890", 1 }, /* no line ends in the last 8 */
+	{ "1234567890123456789\n", "3456789\n", 1 },
+};
+
+START_TEST(a_long_log_is_cut_to_its_end)
+{
+	AUTO(str) char *file = path_join(dir, "log"), *link = path_join(dir, "link");
+	AUTO(buf) struct buf text = BUF_INIT(64);
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(file_keep_end(file, 16, 8, &err), 0);
+	scratch_write_text(dir, "log", logs[_i].text);
+	ck_assert_int_eq(symlink("log", link), 0);
+	ck_assert_int_eq(file_keep_end(link, 16, 8, &err), -1);
+	ck_assert_int_eq(err.sys, ELOOP);
+	err_clear(&err);
+	ck_assert_int_eq(file_keep_end(file, 16, 8, &err), logs[_i].cut);
+	ck_assert_msg(file_read(AT_FDCWD, file, 64, &text, &err) == 0, "%s", err.msg);
+	ck_assert_str_eq(buf_cstr(&text), logs[_i].left);
+}
+END_TEST
+
 /* file_note() leaves no temporary file in the directory, even if the note existed. */
 START_TEST(a_note_has_no_temporary)
 {
@@ -1335,6 +1365,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);
+	tcase_add_loop_test(files, a_long_log_is_cut_to_its_end, 0, (int)ARRAY_LEN(logs));
 	tcase_add_test(files, names_do_not_leave_the_root);
 	tcase_add_test(files, dangling_links_name_what_is_made);
 	tcase_add_test(files, a_path_in_another_root_stays_there);
