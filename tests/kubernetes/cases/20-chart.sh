@@ -211,8 +211,9 @@ test_chart_knows_the_file_of_each_distribution() {
 }
 
 # What uninstalls needs one node: of the same platform, whether or not it is selected, and whatever taints the
-# administrator has named. Those of nodes that are down are not tolerated, nor are all taints.
-test_chart_uninstalls_on_a_tainted_cluster() {
+# administrator has named. Those of nodes that are down are not tolerated, nor are all taints. The pods of helm test need
+# one node too.
+test_chart_runs_on_a_tainted_cluster() {
 	local pod own selected='{"kubernetes.io/arch":"amd64","kubernetes.io/os":"linux"}'
 	chart_uninstalls() {
 		chart_objects "$@" | jq -cS '.items[] | select(.kind == "Job") | .spec.template.spec | {nodeSelector, tolerations}'
@@ -235,6 +236,8 @@ test_chart_uninstalls_on_a_tainted_cluster() {
 	expect "its own and the named ones" "$(jq -cS --argjson own "$own" '.tolerations - $own' <<<"$pod")" \
 		'[{"effect":"NoExecute","key":"dedicated","operator":"Equal","value":"kata"},{"key":"other","operator":"Exists"}]'
 	expect "none is lost" "$(jq --argjson own "$own" '$own - .tolerations | length' <<<"$pod")" 0
+	expect "of helm test" "$(helm4 template lab "$CHART" --kube-version 1.20.2 -f "$LAB/tainted.yaml" | kubectl apply --dry-run=client -o json -f - |
+		jq -cS '[.items[] | select(.kind == "Pod") | .spec.tolerations] | unique')" "[$(jq -c .tolerations <<<"$pod")]"
 }
 
 # A namespace may have a name that YAML takes for a number.

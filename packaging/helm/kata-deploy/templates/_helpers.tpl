@@ -213,11 +213,11 @@ helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
 {{- /*
-Tolerations of the Job that uninstalls: for nodes that run what every cluster needs, those of the DaemonSet, and the
-administrator's. Its pod would never start on a node that is down or has trouble, so those of the DaemonSet that
-tolerate all taints, or those that Kubernetes gives such nodes, are left out.
+Tolerations of the pods that need one node, the Job that uninstalls and those of helm test: for nodes that run what every
+cluster needs, those of the DaemonSet, and the administrator's. A pod would never start on a node that is down or has
+trouble, so those of the DaemonSet that tolerate all taints, or those that Kubernetes gives such nodes, are left out.
 */}}
-{{- define "kata.withdraw.tolerations" -}}
+{{- define "kata.tolerations" -}}
 - { key: node.kubernetes.io/unschedulable, operator: Exists, effect: NoSchedule }
 - { key: node-role.kubernetes.io/master, operator: Exists }
 - { key: node-role.kubernetes.io/control-plane, operator: Exists }
