@@ -31,6 +31,7 @@ enum restart_how {
 };
 
 struct cri_backend;
+struct toml_value;
 
 /* A manager on this node. Paths are as the manager sees them: without root. */
 struct cri {
@@ -73,6 +74,10 @@ struct cri_backend {
 	unsigned restart_seconds; /* time limit of a restart, unless one is given; 0: 60 */
 	/* Adds the edits of a registration. May set e->off, with a reason. */
 	int (*edit)(struct cri *c, struct edits *e, struct err *err);
+	/* True if a handler of its configuration runs our shim with the configuration of h, whatever
+	 * the other settings are. NULL: as in containerd's. */
+	bool (*runs_shim)(const struct cri *c, const struct cri_handler *h,
+			  const struct toml_value *there);
 	/* Removes a registration whose record is lost. NULL: cri_adopt_own(). */
 	int (*adopt)(const struct cri *c, struct edits *e, struct err *err);
 	/* Checks the new configuration; *why (heap): why that was not possible. NULL: nothing to

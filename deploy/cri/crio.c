@@ -11,6 +11,7 @@
 #include "cri/client.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
+#include "deploy/cri/handlers.h"
 #include "http/local.h"
 #include "toml/edit.h"
 #include "toml/toml.h"
@@ -37,7 +38,17 @@ static struct toml_value *runtimes_of(const struct toml_value *root)
 	return at;
 }
 
-/* E_EXISTS: a file defines a handler with one of our names. */
+/* CRI-O runs a program of another type than "vm" as it runs runc. */
+static bool runs_shim(const struct cri *c, const struct cri_handler *h,
+		      const struct toml_value *there)
+{
+	AUTO(str) char *shim = cri_shim(c);
+
+	return str_eq(handlers_string(there, "runtime_type"), "vm") &&
+	       str_eq(handlers_string(there, "runtime_path"), shim) &&
+	       str_eq(handlers_string(there, "runtime_config_path"), h->config);
+}
+
 static int look_at(struct cri *c, struct edits *e, const char *path, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, path);
@@ -48,20 +59,7 @@ static int look_at(struct cri *c, struct edits *e, const char *path, struct err 
 	AUTO(toml)
 	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
 					     err);
-	if (!root)
-		return -1;
-	const struct toml_value *runtimes = runtimes_of(root);
-	for (size_t i = 0; runtimes && i < c->o->nhandlers; i++) {
-		const char *name = c->o->handlers[i].name;
-
-		if (toml_find(runtimes, name)) {
-			err_set(err, E_EXISTS,
-				"%s has a runtime '%s' that this installation did not write", real,
-				name);
-			return err_hint(err, CRI_OTHER_NAMES);
-		}
-	}
-	return 0;
+	return root ? handlers_there(c, runtimes_of(root), real, err) : -1;
 }
 
 static int look_at_all(struct cri *c, struct edits *e, const char *dropins, const char *ours,
@@ -90,10 +88,14 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 
 	if (look_at_all(c, e, dropins, path, err) < 0)
 		return -1;
+	if (handlers_all(c))
+		return 0;
 	buf_str(&text, CRI_OWN_FILE);
 	for (size_t i = 0; i < c->o->nhandlers; i++) {
 		const struct cri_handler *h = &c->o->handlers[i];
 
+		if (c->have[i])
+			continue;
 		buf_fmt(&text, "[crio.runtime.runtimes.%s]\nruntime_path = ", h->name);
 		toml_edit_quote(&text, shim);
 		buf_str(&text, "\nruntime_type = \"vm\"\nruntime_root = \"/run/vc\"\n");
@@ -157,6 +159,7 @@ const struct cri_backend backend_crio = {
 	.socket_of = socket_of,
 	.restart = RESTART_COMMAND,
 	.edit = edit,
+	.runs_shim = runs_shim,
 	.answers = containerd_answers,
 	.served = served,
 };

@@ -67,7 +67,7 @@ struct toml_value *handlers_find(const struct toml_value *tree, int schema)
 	return at && at->type == TOML_TABLE ? (struct toml_value *)(uintptr_t)at : NULL;
 }
 
-static const char *string_of(const struct toml_value *table, const char *key)
+const char *handlers_string(const struct toml_value *table, const char *key)
 {
 	const struct toml_value *v = table && table->type == TOML_TABLE ? toml_find(table, key)
 									: NULL;
@@ -75,19 +75,19 @@ static const char *string_of(const struct toml_value *table, const char *key)
 	return v && v->type == TOML_STRING && *v->string.text ? v->string.text : NULL;
 }
 
-/* True if a handler of the configuration runs our shim with the configuration of h, whatever its
- * other settings are. */
 static bool runs_our_shim(const struct cri *c, const struct cri_handler *h,
 			  const struct toml_value *there)
 {
+	if (c->back->runs_shim)
+		return c->back->runs_shim(c, h, there);
 	AUTO(str) char *shim = cri_shim(c);
-	const char *type = string_of(there, "runtime_type"),
-		   *path = string_of(there, "runtime_path");
+	const char *type = handlers_string(there, "runtime_type"),
+		   *path = handlers_string(there, "runtime_path");
 	const struct toml_value *options = there->type == TOML_TABLE ? toml_find(there, "options")
 								     : NULL;
 
 	return str_eq(path ? path : type, shim) &&
-	       str_eq(string_of(options, "ConfigPath"), h->config);
+	       str_eq(handlers_string(options, "ConfigPath"), h->config);
 }
 
 int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,

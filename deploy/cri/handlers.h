@@ -21,9 +21,12 @@ MUST_CHECK int handlers_write(const struct cri *c, int schema, bool by_path, str
 struct toml_value *handlers_find(const struct toml_value *tree, int schema);
 /* Returns the name of the plugin whose section has that table. */
 const char *handlers_section(int schema);
-/* Marks in c->have our handlers that are in that table (may be NULL) and run our shim. E_EXISTS: a
- * handler of the same name runs something else. file is for the message. */
+/* Marks in c->have our handlers that are in that table (may be NULL) and run our shim, as
+ * c->back->runs_shim() finds, or for containerd with its schema. E_EXISTS: a handler of the same name
+ * runs something else. file is for the message. */
 MUST_CHECK int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,
 			      struct err *err);
+/* A string that is not empty, borrowed; NULL: table, which may be NULL, has none of that key. */
+const char *handlers_string(const struct toml_value *table, const char *key);
 /* True if the configuration has all handlers (c->have). */
 bool handlers_all(const struct cri *c);

@@ -451,6 +451,16 @@ static const struct {
 	  E_EXISTS },
 	{ ETC "config.toml", "version = 3\nimports = [\"mine/*.toml\"]\n", E_EXISTS },
 	{ "/etc/crio/crio.conf", "[crio.runtime.runtimes.kata]\n", E_EXISTS },
+	/* Our program, but run as runc is; with another configuration. */
+	{ "/etc/crio/crio.conf",
+	  "[crio.runtime.runtimes.kata]\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\nruntime_type = \"oci\"\n",
+	  E_EXISTS },
+	{ "/etc/crio/crio.conf",
+	  "[crio.runtime.runtimes.kata]\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\nruntime_type = \"vm\"\n"
+	  "runtime_config_path = \"/etc/mine.toml\"\n",
+	  E_EXISTS },
 	{ "/etc/crio/crio.conf", "[crio\n", E_CONFIG },
 	{ "/etc/docker/daemon.json", "{ \"runtimes\": { \"kat\\u0061\": {} } }", E_EXISTS },
 	{ "/etc/docker/daemon.json", "{ \"runtimes\": [] }", E_CONFIG },
@@ -472,6 +482,53 @@ START_TEST(configurations_that_cannot_be_edited_are_refused)
 							 : "containerd";
 	FAILS(try_register(&o), refusals[_i].code);
 	same(refusals[_i].config, refusals[_i].text);
+}
+END_TEST
+
+#define OF_CONTAINERD "version = 3\nimports = [\"/etc/containerd/conf.d/*.toml\"]\n"
+#define RUNTIMES_3    "[plugins.\"io.containerd.cri.v1.runtime\".containerd.runtimes."
+
+/* What an administrator has written: one of our handlers, and the lines that the other needs. */
+static const struct {
+	const char *manager, *config, *base, *file, *one, *two, *own;
+} theirs[] = {
+	{ "containerd", ETC "config.toml", OF_CONTAINERD, ETC "conf.d/mine.toml",
+	  "version = 3\n" RUNTIMES_3 "kata]\nruntime_type = \"io.containerd.kata.v2\"\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n",
+	  RUNTIMES_3 "kata-qemu]\nruntime_type = \"io.containerd.kata.v2\"\n"
+		     "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n" RUNTIMES_3
+		     "kata-qemu.options]\nConfigPath = \"/opt/kata/etc/qemu.toml\"\n",
+	  ETC "conf.d/kata-deploy.toml" },
+	{ "crio", "/etc/crio/crio.conf", "[crio]\n", "/etc/crio/crio.conf.d/10-mine.conf",
+	  "[crio.runtime.runtimes.kata]\nruntime_type = \"vm\"\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n",
+	  "[crio.runtime.runtimes.kata-qemu]\nruntime_type = \"vm\"\n"
+	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n"
+	  "runtime_config_path = \"/opt/kata/etc/qemu.toml\"\n",
+	  "/etc/crio/crio.conf.d/99-kata-deploy.conf" },
+};
+
+/* Only the handlers that are missing are written; the administrator's stay. */
+START_TEST(a_handler_that_runs_our_shim_is_kept)
+{
+	struct cri_options o = options();
+	AUTO(str) char *record = NULL, *own = NULL, *again = NULL;
+	AUTO(str) char *both = str_fmt("%s%s", theirs[_i].one, theirs[_i].two);
+
+	o.name = theirs[_i].manager;
+	put(theirs[_i].config, theirs[_i].base);
+	put(theirs[_i].file, theirs[_i].one);
+	record = install(&o, NULL, NULL);
+	own = get(theirs[_i].own);
+	ck_assert_msg(own && strstr(own, "runtimes.kata-qemu]") && !strstr(own, "runtimes.kata]"),
+		      "%s", own);
+	/* With both there is nothing left to write. */
+	put(theirs[_i].file, both);
+	again = install(&o, record, NULL);
+	same(theirs[_i].own, NULL);
+	uninstall(again);
+	same(theirs[_i].file, both);
+	same(theirs[_i].config, theirs[_i].base);
 }
 END_TEST
 
@@ -960,6 +1017,7 @@ int main(void)
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
 			    ARRAY_LEN(refusals));
+	tcase_add_loop_test(tc, a_handler_that_runs_our_shim_is_kept, 0, ARRAY_LEN(theirs));
 	tcase_add_loop_test(tc, bad_names, 0, ARRAY_LEN(names));
 	tcase_add_test(tc, bad_options);
 	tcase_add_test(tc, nothing_is_found);
