@@ -349,7 +349,7 @@ static bool is_mine(const struct process *p)
 	const char *config = process_option(p, "config", "-c");
 
 	return str_eq(path_basename(p->exe), "containerd") && !str_starts(p->exe, "/snap/") &&
-	       !str_starts(p->exe, "/var/lib/") && !k3s_starts(p) &&
+	       !str_starts(p->exe, "/var/lib/") && !k3s_starts(p) && !k0s_starts(p) &&
 	       !(config &&
 		 (str_starts(config, "/run/docker/") || str_starts(config, "/var/run/docker/")));
 }

@@ -45,6 +45,8 @@ MUST_CHECK int containerd_check(struct cri *c, struct edits *e, const char *conf
 				struct err *err);
 /* True if p is the containerd of an RKE2, wherever the data of that is. */
 bool k3s_starts(const struct process *p);
+/* True if p is the containerd of k0s, wherever the data of that is. */
+bool k0s_starts(const struct process *p);
 /* The values of its options --config and --address, heap, or NULL. */
 char *containerd_config_of(const struct process *p);
 char *containerd_socket_of(const struct process *p);

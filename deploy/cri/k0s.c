@@ -55,9 +55,13 @@ static int check(struct cri *c, struct edits *e, const char *config, char **why,
 	return 0;
 }
 
-static bool is_mine(const struct process *p)
+/* Another directory of data moves its programs, but not its configuration. */
+bool k0s_starts(const struct process *p)
 {
-	return str_eq(path_basename(p->exe), "containerd") && str_starts(p->exe, "/var/lib/k0s/");
+	const char *config = process_option(p, "config", "-c");
+
+	return str_eq(path_basename(p->exe), "containerd") &&
+	       (str_starts(p->exe, "/var/lib/k0s/") || (config && str_starts(config, "/etc/k0s/")));
 }
 
 static const char *const marks[] = { "/etc/k0s", "/var/lib/k0s/bin/containerd", NULL };
@@ -73,7 +77,7 @@ const struct cri_backend backend_k0s = {
 	.binaries = binaries,
 	.units = units,
 	.own = own,
-	.is_mine = is_mine,
+	.is_mine = k0s_starts,
 	.clients = containerd_clients,
 	.config_of = containerd_config_of,
 	.socket_of = containerd_socket_of,

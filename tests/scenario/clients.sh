@@ -54,6 +54,8 @@ runs yes containerd containerd containerd wait --config /etc/containerd/config.t
 runs no containerd containerd containerd config dump
 runs no containerd containerd containerd wait --config /etc/containerd/config.toml config dump
 runs no containerd containerd containerd wait --address /run/containerd/containerd.sock publish --topic /tasks/exit
+runs yes k0s containerd /data/k0s/bin/containerd wait --config=/etc/k0s/containerd.toml # with --data-dir
+runs no containerd containerd /data/k0s/bin/containerd wait --config=/etc/k0s/containerd.toml
 runs yes crio crio /usr/bin/crio
 runs no crio crio /usr/bin/crio config
 echo "  ok    a client of a container manager is not taken for the manager"

@@ -604,6 +604,12 @@ static const struct {
 	{ "containerd config dump", "/usr/bin/containerd", NULL, 0 },
 	{ "dockerd", "/usr/bin/dockerd", "docker", 0 },
 	{ "crio", "/usr/bin/crio", "crio", 0 },
+	{ "/var/lib/k0s/bin/containerd --config=/etc/k0s/containerd.toml",
+	  "/var/lib/k0s/bin/containerd", "k0s", 0 },
+	/* k0s with --data-dir */
+	{ "/data/k0s/bin/containerd --root=/data/k0s/containerd --state=/run/k0s/containerd "
+	  "--address=/run/k0s/containerd.sock --config=/etc/k0s/containerd.toml",
+	  "/data/k0s/bin/containerd", "k0s", 0 },
 	/* rootless: it has the root directory of the node, but not its configuration */
 	{ "containerd", "/usr/bin/containerd", NULL, 4711 },
 	{ "dockerd", "/usr/bin/dockerd", NULL, 4711 },
