@@ -168,6 +168,16 @@ kept() { # an empty directory of the administrator, in which the role has made o
 		push -e wanted=two -e "$where" && push -e kata_state=absent -e "$where" && [ ! -e "$dir/push/first" ]
 }
 check "an uninstall removes nothing of the administrator" kept
+at_home() { # a prefix below a home directory, itself below another root; without its program the uninstall cannot be skipped
+	local at=$dir/push/first.root$HOME/kata
+	local where="{\"kata_options\": {\"root\": \"$dir/push/first.root\", \"prefix\": \"~/kata\", \"cri\": \"none\", \"lock\": \"$dir/lock\", \"cache\": \"$dir/cache\"}}"
+	mkdir -p "$dir/push/first.root$HOME" && push -e wanted=two -e "$where" && [ -L "$at/current" ] || return
+	mv "$dir/push/program" "$dir/push/moved"
+	! push -e kata_state=absent -e "$where" && grep -q "kata-deploy is not on this host" "$dir/said" || return
+	mv "$dir/push/moved" "$dir/push/program"
+	push -e kata_state=absent -e "$where" && [ ! -e "$at" ] && push -e kata_state=absent -e "$where"
+}
+check "a prefix with a tilde below another root" at_home
 
 if [ -n "$one" ]; then
 	busybox ip link set lo up

@@ -340,8 +340,10 @@ def command_line(module, program):
     return words
 
 
-def prefix_of(module):
-    return (module.params["root"] or "") + (module.params["prefix"] or "/opt/kata")
+def is_installed(module):
+    """Whether there is an installation, or what an interrupted one has left. An administrator's files alone are none."""
+    prefix = (module.params["root"] or "") + (module.params["prefix"] or "/opt/kata")
+    return any(os.path.lexists(os.path.join(prefix, name)) for name in ("current", "state"))
 
 
 def reject_strays(module):
@@ -408,7 +410,7 @@ def main():
     )
     reject_strays(module)
     program = module.params["executable"] or module.get_bin_path("kata-deploy", opt_dirs=["/opt/kata/bin"])
-    if not program and module.params["state"] == "absent" and not os.path.lexists(prefix_of(module)):
+    if not program and module.params["state"] == "absent" and not is_installed(module):
         module.exit_json(changed=False, msg="nothing is installed", answer={}, command=["kata-deploy"], rc=0)
     if not program:
         module.fail_json(
