@@ -48,10 +48,10 @@ done < <(cd "$release" && find . -type f -printf '%P\0' | LC_ALL=C sort -z)
 if [ "${#layers[@]}" -gt 64 ]; then
 	layers=("${layers[@]:0:63}" "$(IFS=,; echo "${layers[*]:63}")")
 fi
-# A pod mounts paths of its node below /host. Through these links programs of the node's /usr are also found in /bin
-# and the others.
+# A pod mounts paths of its node below /host, /usr and /proc among them. Through these links the node's programs in /usr find
+# their loader and libraries, whether or not its /lib64 and the others are links into /usr.
 mkdir "$work/host"
-for name_of_usr in bin lib lib64 sbin; do ln -s "usr/$name_of_usr" "$work/host/$name_of_usr"; done
+for beside_usr in bin lib lib64 sbin; do ln -s "/proc/1/root/$beside_usr" "$work/host/$beside_usr"; done
 layers+=("${documents#,},keys=$work/keys,host=$work/host")
 
 label() { labels+=(--label "org.opencontainers.image.$1=$2"); }

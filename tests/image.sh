@@ -197,6 +197,38 @@ fi
 
 # --- a container of it ---
 
+# A node with one program, in /usr, whose loader and libraries are beside /usr: /lib64 is a directory. A pod, which has only
+# /usr and /proc of the node below /host, runs the program there.
+apart() {
+	local layer file
+	mkdir -p "$dir/split/proc" "$dir/pod"
+	for file in /usr/bin/true $(ldd /usr/bin/true | grep -o '/[^ ]*'); do
+		cp -L --parents "$file" "$dir/split" || return
+	done
+	cp "$(command -v busybox)" "$dir/split/busybox" || return
+	for layer in "$dir"/image/blobs/sha256/*; do
+		! gzip -t "$layer" 2>/dev/null || tar -xzf "$layer" -C "$dir/pod" || return
+	done
+	mkdir -p "$dir"/pod/host/{proc,usr} || return
+	# shellcheck disable=SC2016
+	timeout -s KILL 60 unshare --mount --pid --fork --kill-child sh -ec '
+		mount --make-rprivate /
+		mount -t proc proc "$1/split/proc"
+		mount --bind "$1/split/proc" "$1/pod/host/proc"
+		mount --bind "$1/split/usr" "$1/pod/host/usr"
+		(
+			until [ -e "$1/pod/host/proc/1/root/busybox" ]; do sleep 0.1; done
+			chroot "$1/pod/host" /usr/bin/true && echo ran >"$1/split/ended" || echo failed >"$1/split/ended"
+		) &
+		exec chroot "$1/split" /busybox sh -c "until [ -s /ended ]; do /busybox usleep 100000; done"' sh "$dir"
+	[ "$(cat "$dir/split/ended")" = ran ]
+}
+if [ "$(id -u)" != 0 ] || ! has busybox || ! unshare --mount true 2>/dev/null; then
+	echo "  skipped: a node needs root, namespaces and busybox"
+else
+	check "a pod runs programs of a node whose /usr is apart" apart
+fi
+
 # A runtime that does not change limits, because some machines do not allow that.
 runtime() {
 	mkdir -p "$dir/podman/bin"
