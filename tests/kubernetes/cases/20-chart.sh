@@ -210,6 +210,17 @@ test_chart_knows_the_file_of_each_distribution() {
 	has "a file of another name" "$args" '^--cri-config=/etc/k0s/own.toml$'
 }
 
+# A snap's link "current" leads to another revision after a refresh, so it is not resolved when the pod is started.
+test_chart_mounts_no_revision_of_a_snap() {
+	local of paths
+	for of in k8sDistribution=microk8s k8sDistribution=microk8s,containerd.configDir=/var/snap/microk8s/current/args; do
+		paths=$(chart_objects --set "$of" | jq -c '.items[] | select(.kind == "DaemonSet") | .spec.template.spec |
+			[.containers[] | select(.name == "node") | .volumeMounts[] | select(.mountPath | test("snap"))] as $mounts |
+			[.volumes[] | select(.hostPath.path // "" | test("snap"))] as $volumes | [$volumes[].hostPath.path] + [$mounts[].mountPath]')
+		expect "with $of" "$paths" '["/var/snap/microk8s","/host/var/snap/microk8s"]'
+	done
+}
+
 # What uninstalls needs one node: of the same platform, whether or not it is selected, and whatever taints the
 # administrator has named. Those of nodes that are down are not tolerated, nor are all taints. The pods of helm test need
 # one node too.

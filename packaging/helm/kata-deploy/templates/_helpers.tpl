@@ -128,15 +128,19 @@ seccompProfile: { type: RuntimeDefault }
 
 {{- /*
 The node's paths, one per line: NAME PATH TYPE, and "read" for a read-only mount. In the container they are below
-/host, which the program makes its root directory. docs/design/node.md explains the purpose of each.
+/host, which the program makes its root directory. docs/design/node.md explains the purpose of each. Of a snap the
+directory with the link "current" is mounted: a refresh of the snap changes the link, and a mount of what it led to would
+keep the old revision.
 */}}
 {{- define "kata.node.paths" -}}
 {{- $prefix := include "kata.prefix" . -}}
 {{- $config := include "kata.configDir" . -}}
+{{- if hasPrefix "/var/snap/" $config }}{{ $config = splitList "/current/" $config | first }}{{ end -}}
+{{- $socket := include "kata.socket" . -}}
 prefix {{ dir $prefix }} DirectoryOrCreate
 config {{ $config }} DirectoryOrCreate
-{{- if not (hasPrefix "/run/" (include "kata.socket" .)) }}
-manager {{ dir (include "kata.socket" .) }} DirectoryOrCreate
+{{- if not (or (hasPrefix "/run/" $socket) (hasPrefix (printf "%s/" $config) $socket)) }}
+manager {{ dir $socket }} DirectoryOrCreate
 {{- end }}
 run /run Directory
 memory /var/lib/kata-deploy DirectoryOrCreate
