@@ -21,7 +21,7 @@ finish() {
 trap finish EXIT
 # shellcheck source=tests/checked.sh
 . tests/checked.sh
-has() { command -v "$1" >/dev/null || { echo "  skipped: $1 is not here"; false; }; }
+has() { type -P "$1" >/dev/null || { echo "  skipped: $1 is not here"; false; }; }
 
 export BUILD=$dir SOURCE_DATE_EPOCH=1700000000 LEVEL=1 EXPIRES=2099-01-01T00:00:00Z COMPONENTS=$dir/components.yaml
 export KEY=$dir/key.key KEYS=$dir/key.pub
