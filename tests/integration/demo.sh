@@ -50,11 +50,7 @@ step "rolled back to $(version)"
 lab_ctr tasks kill -s KILL "$held"
 lab_ctr tasks delete -f "$held" >/dev/null 2>&1 || true
 lab_ctr containers rm "$held"
-for _ in $(seq 100); do
-	[ -z "$(lab_left)" ] && break
-	sleep 0.1
-done
-left=$(lab_left)
+left=$(lab_gone) || true
 node_deploy uninstall
 after=$(node_digest)
 step "uninstalled"

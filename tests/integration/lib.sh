@@ -8,6 +8,7 @@
 #   lab_start PREFIX		sets LAB and LAB_PREFIX, starts the private containerd; EXIT cleans up
 #   lab_image			imports kata-test:busybox
 #   lab_left			prints what sandboxes have left on the host; empty if nothing
+#   lab_gone			waits until that is nothing; prints it if it stays
 
 # shellcheck source=tests/integration/containerd.sh
 . "$(dirname "${BASH_SOURCE[0]}")/containerd.sh"
@@ -92,6 +93,19 @@ lab_left() {
 	find "$LAB/state" -mindepth 3 -maxdepth 3 -path '*runtime.v2.task*' | sed 's/^/bundle: /'
 	lab_links | comm -13 "$LAB/links" - | sed 's/^/network device: /'
 	lab_sockets
+}
+
+# A sandbox removes its last parts after the answer to its delete, and containerd calls `delete` for a shim that died when
+# nobody waits.
+lab_gone() {
+	local left ended=$SECONDS
+	while [ $((SECONDS - ended)) -le 20 ]; do
+		left=$(lab_left)
+		[ -n "$left" ] || return 0
+		sleep 0.1
+	done
+	printf '    left: %s\n' "$left"
+	return 1
 }
 
 # lab_spec FILE ARGS-JSON [EXTRA]: writes a config.json for `ctr run --config` with the image's files as root.

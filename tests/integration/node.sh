@@ -136,18 +136,6 @@ node_wait() {
 	return 1
 }
 
-# Waits until nothing of the node's containers is left on the host.
-node_gone() {
-	local left ended=$SECONDS
-	while [ $((SECONDS - ended)) -le 20 ]; do
-		left=$(lab_left)
-		[ -n "$left" ] || return 0
-		sleep 0.1
-	done
-	printf '    left: %s\n' "$left"
-	return 1
-}
-
 # Makes a release with the files of the first one: DIR VERSION SERIAL [OPTION...], with further options of `release
 # build`. Its public key is DIR.pub. --break-initrd makes its guest unbootable.
 # shellcheck disable=SC2154

@@ -125,16 +125,8 @@ for t in "${tests[@]}"; do
 		"$t"
 	)
 	status=$?
-	ended=$SECONDS
-	until # a sandbox removes its last parts after the answer to its delete
-		left=$(lab_left)
-		[ -z "$left" ] || [ $((SECONDS - ended)) -gt 20 ]
-	do
-		sleep 0.1
-	done
-	[ -z "$left" ] || status=1
+	lab_gone || status=1
 	counted "$status" "$t" "$start" || {
-		[ -z "$left" ] || printf '    left: %s\n' "$left"
 		tail -n +"$log" "$LAB/containerd.log" | grep -E 'level=(warning|error).*shim-kata' |
 			tail -n 5 | sed 's/^/    log: /'
 		lab_clear # or else the other tests would fail, too

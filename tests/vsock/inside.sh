@@ -36,7 +36,6 @@ check() { # WHAT COMMAND...
 same() { [ "$1" = "$2" ] || { echo "'$1' is not '$2'"; return 1; }; }
 run() { lab_ctr run --rm --runtime "$RUNTIME" "$IMAGE" "$(lab_id)" "$@"; }
 said() { grep -q "$1" "$LAB/containerd.log"; }
-nothing_left() { same "$(lab_left)" ""; }
 
 lab_start "$stage"
 trap - EXIT
@@ -47,7 +46,7 @@ configure 'transport = ""'
 check "the first container answers" same "$(run echo hello)" hello
 check "it was reached over vsock" same "$(cat /run/vc/transport)" vsock
 check "the agent's log came" said 'msg="guest agent".*agent is ready\|guest agent'
-check "nothing is left of it" nothing_left
+check "nothing is left of it" lab_gone
 
 id=$(lab_id)
 head -c 3000000 /dev/urandom >/tmp/data
@@ -70,7 +69,7 @@ kill -9 "$(pgrep -f "sandbox-$id")"
 status=0
 wait "$client" || status=$?
 check "the end of the VM is the container's" same "$status" 255
-check "nothing is left of that either" nothing_left
+check "nothing is left of that either" lab_gone
 
 # A device that opens but does not work: containers still start, and later ones do not try it again.
 rm /run/vc/transport
@@ -81,7 +80,7 @@ check "which is remembered" same "$(cat /run/vc/transport)" serial
 configure 'transport = "vsock"'
 check "asked for, it is missed" sh -c '! ctr --address "$0" run --rm --runtime "$1" "$2" x true' \
 	"$LAB/containerd.sock" "$RUNTIME" "$IMAGE"
-check "nothing is left at the end" nothing_left
+check "nothing is left at the end" lab_gone
 lab_stop_containerd
 echo END
 exec busybox poweroff -f

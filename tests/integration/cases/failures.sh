@@ -73,10 +73,7 @@ test_shim_killed() {
 	id=$(lab_id)
 	detached "$id" sleep 1000
 	pkill -KILL -f "containerd-shim-kata-v2.* -id $id"
-	for _ in $(seq 200); do
-		[ -z "$(lab_left)" ] && break
-		sleep 0.1
-	done
+	lab_gone
 	removed "$id"
 }
 
@@ -93,7 +90,7 @@ failing() { # WHAT MESSAGE KEY VALUE [TABLE]
 		echo "    $1: $(cat "$LAB/err")"
 		return 1
 	}
-	expect "left after $1" "$(lab_left)" ""
+	lab_gone
 }
 
 # Without a `delete` after the kill, as with CRI-O, the VM still ends with the shim.
@@ -109,10 +106,7 @@ test_shim_killed_and_nobody_cleans() {
 	done
 	expect "what is left of the VM" "$(pgrep -fa -- "(qemu-system|virtiofsd).*$id" | cut -d' ' -f2)" ""
 	kill -CONT "$containerd"
-	for _ in $(seq 200); do
-		[ -z "$(lab_left)" ] && break
-		sleep 0.1
-	done
+	lab_gone
 	removed "$id"
 }
 
@@ -171,7 +165,7 @@ refused() { # WHAT MESSAGE EXTRA-OF-SPEC
 		echo "    $1: $(cat "$LAB/err")"
 		return 1
 	}
-	expect "left after $1" "$(lab_left)" ""
+	lab_gone
 }
 
 test_what_the_specification_asks_is_refused() {

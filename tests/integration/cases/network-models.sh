@@ -59,7 +59,7 @@ test_a_macvtap_gives_the_vm_an_interface() {
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
 	net_reaches 10.88.20.2
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_a_pod_may_have_no_network() {
@@ -78,7 +78,7 @@ test_a_pod_may_have_no_network() {
 	expect "in the namespace" "$(net_left "$ns")" ""
 	busybox ping -c 1 -W 10 10.88.21.2 >/dev/null # the host's stack in the namespace answers
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_a_wrong_model_is_refused() {
@@ -95,7 +95,7 @@ test_a_wrong_model_is_refused() {
 	if net_start "$(lab_id)" "$ns" '["true"]' 2>"$LAB/err"; then return 1; fi
 	grep -q "10-test.toml:2: key 'tx_rate_limiter_max_rate'" "$LAB/err"
 	expect "left in the namespace" "$(net_left "$ns")" ""
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # net_ms COMMAND...: prints how many milliseconds the command takes
@@ -145,7 +145,7 @@ net_limited() {
 	rm "$LAB/image/tmp/8m" "$LAB/image/tmp/up"
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns"; tc -n "$ns" qdisc | grep tbf || true)" ""
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # An annotation sets the limit, as far as the node allows that.

@@ -76,7 +76,7 @@ test_a_pod_has_the_interface_of_its_namespace() {
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	ip -n "$ns" addr show eth0 | grep -q "inet 10.88.1.2/24"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # net_reaches [-6] ADDRESS: waits until the address answers a ping
@@ -112,7 +112,7 @@ test_node_and_pod_reach_each_other() {
 	rm "$LAB/image/tmp/64m"
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns")" ""
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_pods_talk_through_a_bridge() {
@@ -141,7 +141,7 @@ test_pods_talk_through_a_bridge() {
 	expect "frames as large as the link's" "$(pod_in "$two" cat /sys/class/net/eth0/mtu)" 9000
 	removed "$one"
 	removed "$two"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # The guest's kernel finds the interfaces in the reverse order.
@@ -171,7 +171,7 @@ default via 10.89.4.1 dev eth1 metric 50"
 	expect "taps and wires" "$(net_left "$ns" | grep -c .)" 6
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns")" ""
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_a_dead_shim_leaves_the_namespace_as_it_was() {
@@ -194,7 +194,7 @@ test_a_dead_shim_leaves_the_namespace_as_it_was() {
 	net_start "$pod" "$ns" '["sleep","1000"]'
 	net_reaches 10.88.5.2
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # Kills the shim while the VM boots: the record was written before the namespace was changed.
@@ -218,7 +218,7 @@ test_a_shim_that_dies_in_create_leaves_the_namespace_as_it_was() {
 	done
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_an_interface_that_cannot_be_given_is_named() {
@@ -241,7 +241,7 @@ test_an_interface_that_cannot_be_given_is_named() {
 	expect "left in the namespace" "$(net_left "$ns")" ""
 	if net_start "$(lab_id)" "no-such-namespace" '["true"]' 2>"$LAB/err"; then return 1; fi
 	grep -q "network namespace /run/netns/no-such-namespace" "$LAB/err"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # cni PLUGIN VERB NETNS: calls a network plugin as containerd's CRI plugin does
@@ -286,7 +286,7 @@ cni_pods() {
 	removed "$two"
 	expect "left in the first" "$(net_left "${ns[0]}")" ""
 	expect "left in the second" "$(net_left "${ns[1]}")" ""
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 # Uses the plugins of the package containernetworking-plugins, if it is installed.
@@ -330,7 +330,7 @@ test_a_hook_makes_the_network() {
 		sleep 0.1
 	done
 	expect "the node's end" "$(ip -o link show "$link" 2>/dev/null)" ""
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_a_vmm_is_never_in_the_network_of_the_host() {
@@ -341,5 +341,5 @@ test_a_vmm_is_never_in_the_network_of_the_host() {
 	if [ "$(readlink "/proc/$vmm/ns/net")" = "$(readlink /proc/self/ns/net)" ]; then return 1; fi
 	expect "what is there" "$(nsenter --net="/proc/$vmm/ns/net" ip -o link | grep -c .)" 1
 	removed "$id"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }

@@ -55,7 +55,7 @@ test_containers_share_the_vm_of_their_pod() {
 	removed "$two"
 	expect "the pod goes on" "$(pod_in "$pod" echo here)" here
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_a_container_of_a_pod_ends_alone() {
@@ -72,7 +72,7 @@ test_a_container_of_a_pod_ends_alone() {
 	stopped "$again"
 	expect "its status" "$(deleted "$again")" 137
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_the_end_of_a_pod_ends_its_containers() {
@@ -90,7 +90,7 @@ test_the_end_of_a_pod_ends_its_containers() {
 	# In the wrong order.
 	expect "the pod" "$(deleted "$pod")" 137
 	deleted "$one" >/dev/null
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_a_dead_shim_of_a_pod_leaves_nothing() {
@@ -109,7 +109,7 @@ test_a_dead_shim_of_a_pod_leaves_nothing() {
 	done
 	removed "$one"
 	removed "$pod"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }
 
 test_what_a_pod_cannot_be_is_refused() {
@@ -121,5 +121,5 @@ test_what_a_pod_cannot_be_is_refused() {
 	grep -q hostNetwork "$LAB/err"
 	if pod_start "$(lab_id)" '["true"]' "no-such-pod" 2>"$LAB/err"; then return 1; fi
 	grep -q "shim of the pod no-such-pod does not answer" "$LAB/err"
-	expect "left" "$(lab_left)" ""
+	lab_gone
 }

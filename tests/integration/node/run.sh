@@ -53,7 +53,7 @@ for t in "${tests[@]}"; do
 		node_start
 		lab_image
 		"$t"
-		node_gone
+		lab_gone
 	)
 	counted $? "$t" "$start"
 done
