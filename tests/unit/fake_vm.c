@@ -618,21 +618,13 @@ static void after_qmp(const char *command)
 	(void)!fd_write_all(qmp, event, strlen(event), &gone);
 }
 
-static void on_qmp(void)
+static void on_command(const char *line)
 {
 	static const char half[] = "{\"event\":\"RESUME\",\"timest";
-	char line[4096], *id, *end;
+	const char *id = strstr(line, "\"id\":\""), *end = id ? strchr(id + 6, '"') : NULL;
 	struct err gone = ERR_INIT;
 	AUTO(str) char *answer = NULL;
-	ssize_t n = receive(line, sizeof(line) - 1);
 
-	if (n <= 0) {
-		fd_close(&qmp);
-		return;
-	}
-	line[n] = '\0';
-	id = strstr(line, "\"id\":\"");
-	end = id ? strchr(id + 6, '"') : NULL;
 	if (!end || plays("no-qmp"))
 		return;
 	if (plays("qmp-half") || plays("qmp-half-closes")) {
@@ -648,6 +640,27 @@ static void on_qmp(void)
 	after_qmp(line);
 	if (strstr(line, "\"quit\""))
 		exit(0);
+}
+
+/* A line may come in parts, and several at once. */
+static void on_qmp(void)
+{
+	static char lines[8192];
+	static size_t len;
+	ssize_t n = receive(lines + len, sizeof(lines) - len);
+	char *end;
+
+	if (n <= 0) {
+		fd_close(&qmp);
+		return;
+	}
+	len += (size_t)n;
+	while (qmp >= 0 && (end = memchr(lines, '\n', len))) {
+		*end++ = '\0';
+		on_command(lines);
+		len -= (size_t)(end - lines);
+		memmove(lines, end, len);
+	}
 }
 
 static void greet(void)
