@@ -90,7 +90,10 @@ lab_left() {
 	find /run/vc/sbs /run/vc/vm /run/kata-containers/shared/sandboxes /tmp -mindepth 1 -maxdepth 1 \
 		-name "*$name-*" 2>/dev/null | sed 's/^/file: /'
 	find /sys/fs/cgroup -type d -path "*$name-*" 2>/dev/null | sed 's/^/control group: /'
-	find "$LAB/state" -mindepth 3 -maxdepth 3 -path '*runtime.v2.task*' | sed 's/^/bundle: /'
+	# containerd renames a bundle to .ID before it removes it, and never looks at such a directory again if it is ended
+	# in between. It is of no importance unless something is mounted there.
+	find "$LAB/state" -mindepth 3 -maxdepth 3 -path '*runtime.v2.task*' ! -name '.*' | sed 's/^/bundle: /'
+	awk -v mine="$LAB/state/io.containerd.runtime" 'index($5, mine) { print "mount: " $5 }' /proc/self/mountinfo
 	lab_links | comm -13 "$LAB/links" - | sed 's/^/network device: /'
 	lab_sockets
 }
