@@ -517,6 +517,11 @@ void ttrpc_server_free(struct ttrpc_server *server)
 		destroy(server);
 }
 
+size_t ttrpc_server_clients(const struct ttrpc_server *server)
+{
+	return server->sessions.n;
+}
+
 unsigned ttrpc_server_busy(const struct ttrpc_server *server)
 {
 	struct ttrpc_server *s = (struct ttrpc_server *)server;

@@ -72,6 +72,8 @@ void ttrpc_server_listen(struct ttrpc_server *server, int listener);
  * why), before fd is closed; it takes ownership of fd by returning true (to serve a port again). */
 typedef bool (*ttrpc_close_fn)(void *arg, int fd, const struct err *why);
 void ttrpc_server_serve(struct ttrpc_server *server, int fd, ttrpc_close_fn on_close, void *arg);
+/* Number of connected streams. On the loop. */
+size_t ttrpc_server_clients(const struct ttrpc_server *server);
 /* Number of unanswered calls. */
 unsigned ttrpc_server_busy(const struct ttrpc_server *server);
 

@@ -3,6 +3,8 @@
  * Ends a shim without a container that nobody else will end:
  *
  *	- containerd's socket has been gone for a minute: containerd died before Create;
+ *	- nobody has been connected for a minute: containerd died before Create, and the next one,
+ *	  which keeps a connection with each shim that it knows, does not know this one;
  *	- the shim knows no socket (CRI-O passes none) and has had no container for a minute;
  *	- the caller of Create disconnected, and no other Create has come within 5 seconds: a
  *	  restarted containerd finds no task in this shim and forgets it.
@@ -35,11 +37,11 @@ struct orphan_watch {
 static bool has_containerd(const struct orphan_watch *l)
 {
 	struct err err = ERR_INIT;
-	AUTO(fd)
-	int fd = l->path ? fd_unix_connect_until(l->path, deadline_in(LOOK_MS), &err) : -1;
 
-	if (!l->path)
+	if (!l->path || !ttrpc_server_clients(l->shim->server))
 		return false;
+	AUTO(fd) int fd = fd_unix_connect_until(l->path, deadline_in(LOOK_MS), &err);
+
 	/* If the queue of connections is full, containerd is alive. */
 	return fd >= 0 || (err.sys != ENOENT && err.sys != ECONNREFUSED);
 }

@@ -260,8 +260,8 @@ void shim_out_of_memory(void *arg, const char *id);
 
 /* --- a shim that nobody uses (orphan.c) --- */
 
-/* Makes a shim without a container end when containerd's socket has been gone for a minute. Call it
- * before loop_run. */
+/* Makes a shim without a container end when containerd's socket has been gone for a minute, or nobody
+ * has been connected for so long. Call it before loop_run. */
 void shim_exit_when_orphaned(struct shim *s);
 /* On the loop, after a Create whose caller has disconnected was undone: ends the shim, unless
  * another Create comes soon. arg is the shim. */

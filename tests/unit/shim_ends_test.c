@@ -510,6 +510,17 @@ START_TEST(a_shim_without_a_manager_ends)
 }
 END_TEST
 
+/* Killed between start and Create, and started again: the next one has no record of the shim. */
+START_TEST(a_shim_that_its_manager_does_not_know_ends)
+{
+	start_with_manager();
+	fd_close(&shim_manager);
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+	fd_close(&manager);
+}
+END_TEST
+
 /* CRI-O passes no address, and abandons the shim if it fails before Create. */
 START_TEST(a_shim_that_nobody_uses_ends)
 {
@@ -663,6 +674,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
+	tcase_add_test(t, a_shim_that_its_manager_does_not_know_ends);
 	tcase_add_test(t, a_shim_that_nobody_uses_ends);
 	tcase_add_test(t, a_shim_with_a_manager_stays);
 	tcase_add_test(t, a_busy_manager_delays_no_request);
