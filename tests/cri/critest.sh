@@ -67,18 +67,19 @@ critest_skip() { # HANDLER: prints the regular expression of the specs that are 
 
 # Runs the suite with a handler and prints a sorted line "STATUS NAME" for each spec.
 critest_run() { # HANDLER
-	local report=$LAB/critest-$1 skip
+	local report=$LAB/critest-$1 skip at_once=()
 	skip=$(critest_skip "$1")
 	mkdir -p "$LAB/work"
 	# To run specs in parallel the suite executes ginkgo, which was built beside it, and writes its report from a
-	# directory below TMPDIR, so that must be the same directory as here.
+	# directory below TMPDIR, so that must be the same directory as here. It does not accept "-parallel 1".
+	[ "${CRITEST_AT_ONCE:-1}" = 1 ] || at_once=(-parallel "$CRITEST_AT_ONCE")
 	(cd "$LAB/work" && TMPDIR=$LAB PATH=$(dirname "$CRITEST"):$PATH "$CRITEST" \
-		-parallel "${CRITEST_AT_ONCE:-1}" \
-		-runtime-endpoint "unix://$LAB/containerd.sock" -runtime-handler "$1" \
+		"${at_once[@]}" -runtime-endpoint "unix://$LAB/containerd.sock" -runtime-handler "$1" \
 		-ginkgo.junit-report "../critest-$1.xml" -ginkgo.no-color -ginkgo.timeout 2h \
 		-ginkgo.skip "$skip" -ginkgo.focus "${CRITEST_FOCUS:-.}") >"$report.log" 2>&1
 	[ -z "${CRITEST_LOG:-}" ] || cp "$report.log" "$CRITEST_LOG.$1"
 	sed -n 's/.*<testcase name="\[It\] \([^"]*\)".* status="\([a-z]*\)".*/\2 \1/p' "$report.xml" |
+		sed "s/&#39;/'/g; s/&#34;/\"/g; s/&lt;/</g; s/&gt;/>/g; s/&amp;/\&/g" |
 		grep -v '^skipped' | sort >"$report.specs"
 	[ -s "$report.specs" ] || {
 		echo "critest did not run; its output:" >&2
