@@ -68,8 +68,8 @@ struct sandbox {
 		 * The flow that is busy sets them when it has done. */
 		VEC(struct late_limits) late;
 		struct sizing sizing;
-		struct vmm_size now,
-			most; /* what the VM has, and can have; once it runs, most is constant */
+		/* What the VM has, and can have. Once it runs, most is constant. */
+		struct vmm_size now, most;
 	} size;
 	struct {
 		pthread_mutex_t lock;
