@@ -5,7 +5,7 @@
  * The event loop: one epoll set, and one thread that runs it; handlers must not block. Signals are
  * received through a signalfd, all timers share a timerfd, children are watched by their pidfd.
  *
- *	struct loop *loop = loop_new();
+ *	struct loop *loop = loop_new(err);	// NULL: no fds are left
  *	struct watch *w = loop_watch(loop, fd, EPOLLIN, on_readable, arg);
  *	...
  *	loop_run(loop);			// until loop_stop
