@@ -57,11 +57,13 @@ check-release: $(BUILD)/bin/kata-deploy ## check that packaging/release.sh makes
 
 # Every pod pays for the shim on the node and for the agent in its guest.
 SIZE_MAX := 1500000
-check-size: $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-agent ## check the size of the stripped shim and agent
-	@for f in $^; do \
-		strip -o $(BUILD)/stripped $$f && n=$$(stat -c %s $(BUILD)/stripped) || exit; \
-		[ $$n -le $(SIZE_MAX) ] || { echo "$$f has $$n bytes, of $(SIZE_MAX)" >&2; exit 1; }; \
-	done; rm $(BUILD)/stripped; echo "  ok    size"
+INITRD_MAX := 4000000
+check-size: $(BUILD)/bin/containerd-shim-kata-v2 $(BUILD)/bin/kata-agent $(INITRD) ## check the size of the stripped shim and agent, and of the initrd
+	@within() { [ $$2 -le $$3 ] || { echo "$$1 has $$2 bytes, of $$3" >&2; exit 1; }; }; \
+	for f in $(filter $(BUILD)/bin/%,$^); do \
+		strip -o $(BUILD)/stripped $$f || exit; within $$f $$(stat -c %s $(BUILD)/stripped) $(SIZE_MAX); \
+	done; rm $(BUILD)/stripped; \
+	within $(INITRD) $$(stat -c %s $(INITRD)) $(INITRD_MAX); echo "  ok    size"
 
 check-errors: ## check that errors name a remedy
 	@tests/errors.sh

@@ -25,14 +25,14 @@ NODE_PROGRAMS := $(addprefix $(if $(filter 1,$(PORTABLE)),$(BUILD)/static,$(BUIL
 
 linked_into = $(sort $(filter-out -lcurl,$(foreach p,$(1),$(call syslibs,$(PROGRAM_LIBS_$(p))))))
 SOURCES_runtime := $(call linked_into,containerd-shim-kata-v2 kata-runtime)
-SOURCES_guest   := $(call linked_into,kata-agent kata-proof) linux
-SOURCES_tools   := $(sort $(call linked_into,kata-deploy kata-manager kata-collect-data) $(filter -l%,$(STATIC_LIBS))) curl
-$(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/debian-source.sh packaging/sources.pins packaging/curl.sh \
-                                           kernel/build.sh mk/rules.mk all \
-                                           $(filter %iptables.manifest,$(INITRD_MANIFESTS))
+SOURCES_guest   := $(call linked_into,kata-agent kata-proof) linux \
+                   $(patsubst %/manifest,iptables=%,$(filter %iptables/manifest,$(INITRD_MANIFESTS)))
+SOURCES_tools   := $(sort $(call linked_into,kata-deploy kata-manager kata-collect-data) \
+                     $(if $(filter 1,$(PORTABLE)),$(filter -l%,$(STATIC_LIBS)))) $(if $(filter 1,$(PORTABLE)),curl=$(dir $(STATIC_CURL)))
+$(SOURCES): $(BUILD)/sources/%.yaml: packaging/sources.sh packaging/debian-source.sh packaging/sources.pins \
+                                           kernel/build.sh mk/rules.mk all $(INITRD) $(filter %/static/kata-deploy,$(NODE_PROGRAMS))
 	@mkdir -p $(@D)
-	@packaging/sources.sh $(SOURCES_$*) \
-		$(if $(filter guest,$*),$$(awk '$$1 == "file" && !/xtables\// { print $$NF }' $(filter %.manifest,$^))) >$@.new
+	@packaging/sources.sh $(SOURCES_$*) >$@.new
 	@mv $@.new $@
 
 install: all kernel qemu initrd $(ROOT_IMAGE) $(PROOF) $(NODE_PROGRAMS) $(SOURCES) ## install everything below $(DESTDIR)$(PREFIX); registers nothing

@@ -9,7 +9,7 @@ INITRD_IPTABLES ?= 1
 
 INITRD := $(BUILD)/osbuilder/kata-containers-initrd.img
 INITRD_MANIFESTS := osbuilder/initrd.manifest \
-                    $(if $(filter 1,$(INITRD_IPTABLES)),$(BUILD)/osbuilder/iptables.manifest)
+                    $(if $(filter 1,$(INITRD_IPTABLES)),$(BUILD)/osbuilder/iptables/manifest)
 
 $(eval $(call tool,mkinitrd,osbuilder/mkinitrd.c osbuilder/initrd.c,base archive))
 $(eval $(call unit_test,archive_initrd_test, \
@@ -31,9 +31,9 @@ $(BUILD)/osbuilder/init: $(INITRD_INIT) $(BUILD)/osbuilder/options
 	@mkdir -p $(@D)
 	$(Q)strip -s -o $@ $<
 
-$(BUILD)/osbuilder/iptables.manifest: osbuilder/iptables.sh
-	@mkdir -p $(@D)
-	$(Q)osbuilder/iptables.sh >$@
+$(BUILD)/osbuilder/iptables/manifest: osbuilder/iptables.sh packaging/debian-build.sh packaging/debian-source.sh
+	$(Q)osbuilder/iptables.sh $(@D)
+	@touch $@
 
 $(INITRD): $(BUILD)/tools/mkinitrd $(BUILD)/osbuilder/init $(INITRD_MANIFESTS) \
            $(BUILD)/osbuilder/options \

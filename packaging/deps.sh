@@ -14,8 +14,8 @@ packages=(
 	libprotobuf-c-dev libjansson-dev libseccomp-dev libcap-dev libssl-dev libarchive-dev
 	libyaml-dev libzstd-dev zlib1g-dev libcurl4-openssl-dev libc-ares-dev libnghttp2-dev
 	ca-certificates
-	# the guest kernel and what goes into the initrd
-	linux-source-6.1 bc bison flex libelf-dev xz-utils patch iptables e2fsprogs erofs-utils cpio
+	# the guest kernel and root images
+	linux-source-6.1 bc bison flex libelf-dev xz-utils patch e2fsprogs erofs-utils cpio
 	# the release's own QEMU: tools, and the static libraries that it is linked with
 	meson ninja-build python3 libglib2.0-dev libpixman-1-dev libcap-ng-dev libattr1-dev liburing-dev
 	libaio-dev libfdt-dev seabios
@@ -23,7 +23,7 @@ packages=(
 	check libsubunit-dev codespell shellcheck busybox-static minisign zstd openssl nghttp2-server
 	xfsprogs cryptsetup-bin systemd
 	# running containers
-	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iproute2 procps
+	qemu-system-x86 qemu-system-common containerd runc containernetworking-plugins iptables iproute2 procps
 )
 
 guests=(mmdebstrap)

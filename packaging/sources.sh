@@ -6,7 +6,8 @@
 #
 #	-lNAME		a static library of the build machine that was linked in, as the source package that it was built
 #			from; libc and libgcc are added
-#	linux, curl	the sources that kernel/build.sh and packaging/curl.sh compile
+#	linux		the source that kernel/build.sh compiles
+#	NAME=FOLDER	what packaging/debian-build.sh compiled into FOLDER
 #	/PATH		an unchanged file of one of Debian's packages
 #
 # A library without a licence in the table below is an error: add its row.
@@ -69,23 +70,21 @@ linked() { # FILE
 	row "$name" "$version" "$file" "$digest" true
 }
 
-pinned() { # NAME: prints the value of that variable in curl.sh
-	sed -n "s/^$1=\([^ ]*\).*/\1/p" packaging/curl.sh
+compiled() { # NAME FOLDER
+	local version file digest
+	[ -s "$2/sources" ] || die "$2/sources: not there; $1 is built first"
+	while read -r version file digest; do row "$1" "$version" "$file" "$digest" false; done <"$2/sources"
 }
 
 one() { # WHAT
-	local file version
+	local file
 	case $1 in
 	-l*)
 		file=$(gcc -print-file-name="lib${1#-l}.a")
 		[ -f "$file" ] || die "lib${1#-l}.a: not there; make deps installs its package"
 		linked "$file"
 		;;
-	curl)
-		version=$(sed -n 's/^patches_sha256=.* # //p' packaging/curl.sh)
-		row curl "$version" "$(pinned tarball)" "$(pinned tarball_sha256)" false
-		row curl "$version" "curl_$version.debian.tar.xz" "$(pinned patches_sha256)" false
-		;;
+	*=*) compiled "${1%%=*}" "${1#*=}" ;;
 	linux)
 		file=${KERNEL_SOURCE:-$(sed -n 's/^source_archive=.*:-\(.*\)}$/\1/p' kernel/build.sh)}
 		[ -f "$file" ] || die "$file: not there; make deps installs linux-source-6.1"

@@ -9,8 +9,9 @@ STATIC_LIBS := $(STATIC_CURL) -lnghttp2 -lcares -lssl -lcrypto
 .PHONY: static
 static: $(BUILD)/static/kata-deploy $(BUILD)/static/kata-manager ## build kata-deploy and kata-manager as portable programs
 
-$(STATIC_CURL): packaging/curl.sh
+$(STATIC_CURL): packaging/curl.sh packaging/debian-build.sh packaging/debian-source.sh
 	$(Q)packaging/curl.sh $(@D)
+	@touch $@
 
 $(BUILD)/gen/ca_roots.c: packaging/roots.sh $(wildcard /etc/ssl/certs/ca-certificates.crt)
 	@mkdir -p $(@D)
