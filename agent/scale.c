@@ -38,6 +38,14 @@ static struct limit {
 	{ .file = "/proc/sys/fs/epoll/max_user_watches" },
 	{ .file = "/proc/sys/fs/inotify/max_user_watches", .most = 1048576 },
 	{ .file = "/proc/sys/net/netfilter/nf_conntrack_max", .most = 262144 },
+	{ .file = "/proc/sys/user/max_cgroup_namespaces" },
+	{ .file = "/proc/sys/user/max_ipc_namespaces" },
+	{ .file = "/proc/sys/user/max_mnt_namespaces" },
+	{ .file = "/proc/sys/user/max_net_namespaces" },
+	{ .file = "/proc/sys/user/max_pid_namespaces" },
+	{ .file = "/proc/sys/user/max_time_namespaces" },
+	{ .file = "/proc/sys/user/max_user_namespaces" },
+	{ .file = "/proc/sys/user/max_uts_namespaces" },
 };
 
 static uint64_t pages_now(void)

@@ -3,8 +3,8 @@
 
 /*
  * Limits of the whole guest that the kernel derives from its memory when it boots: threads, memory
- * for sockets, tracked connections, watched files. A VM that was booted small and has grown would
- * keep those of a small machine. Any thread.
+ * for sockets, tracked connections, watched files, namespaces. A VM that was booted small and has
+ * grown would keep those of a small machine. Any thread.
  */
 
 /*

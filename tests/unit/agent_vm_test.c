@@ -323,7 +323,7 @@ END_TEST
 
 /* --- limits --- */
 
-enum { LIMITS = 12 }; /* of limits_in() */
+enum { LIMITS = 20 }; /* of limits_in() */
 
 START_TEST(containers_have_limits_as_on_a_node)
 {
@@ -358,7 +358,7 @@ static unsigned long *limits_in(const char *id)
 		"cd /proc/sys; cat kernel/threads-max net/ipv4/tcp_mem net/ipv4/udp_mem "
 		"net/ipv4/tcp_max_orphans net/ipv4/tcp_max_tw_buckets "
 		"fs/epoll/max_user_watches fs/inotify/max_user_watches "
-		"net/netfilter/nf_conntrack_max",
+		"net/netfilter/nf_conntrack_max user/max_*_namespaces",
 		false);
 	at = out = lab_read("ReadStdout", id, "");
 	ck_assert_int_eq(lab_wait(id, ""), 0);
