@@ -196,6 +196,26 @@ test_a_mapped_file_that_was_opened_to_append() {
 	done
 }
 
+# Which mounts below a bind mount a container sees, and which of them it may write: "ro" is for the first one, "rro" for
+# all.
+test_read_only_binds_as_with_runc() {
+	local of=$LAB/layers options
+	mkdir -p "$of"
+	mount -t tmpfs layers "$of"
+	mkdir "$of/below"
+	mount -t tmpfs below "$of/below"
+	touch "$of/below/there"
+	for options in bind:ro rbind:ro rbind:rro bind:rro rbind:rro:rprivate rbind:rnosuid:rw; do
+		for runtime in "$RUNTIME" io.containerd.runc.v2; do
+			RUNTIME=$runtime run --mount "type=bind,src=$of,dst=/mnt,options=$options" "$IMAGE" "$(lab_id)" sh -c '
+				for d in /mnt /mnt/below; do touch $d/new 2>/dev/null; echo $d $?; rm -f $d/new; done
+				ls /mnt/below' >"$LAB/by-$runtime"
+		done
+		expect "$options" "$(<"$LAB/by-$RUNTIME")" "$(<"$LAB/by-io.containerd.runc.v2")"
+	done
+	umount "$of/below" "$of"
+}
+
 # shellcheck disable=SC2016
 group_spec() { # FILE DIRECTORY
 	local script='cd /mnt/$d && echo x >file && mkdir sub sub/more && ln -s file link &&
