@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Detached threads. */
+/* Threads for one function. */
 
 #include "base/thread.h"
 
@@ -20,4 +20,31 @@ int thread_detach(void *(*fn)(void *), void *arg, size_t stack, struct err *err)
 	(void)pthread_attr_destroy(&attr);
 	errno = rc;
 	return rc == 0 ? 0 : err_sys(err, "start a thread");
+}
+
+struct call {
+	thread_fn fn;
+	void *arg;
+	struct err *err;
+	int result;
+};
+
+static void *call_main(void *arg)
+{
+	struct call *c = arg;
+
+	c->result = c->fn(c->arg, c->err);
+	return NULL;
+}
+
+int thread_call(thread_fn fn, void *arg, struct err *err)
+{
+	struct call c = { fn, arg, err, -1 };
+	pthread_t thread;
+
+	errno = pthread_create(&thread, NULL, call_main, &c);
+	if (errno)
+		return err_sys(err, "start a thread");
+	(void)pthread_join(thread, NULL);
+	return c.result;
 }

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/nsfs.h>
-#include <pthread.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -67,33 +66,24 @@ int netns_reopen(const char *path, const struct netns_identity *identity)
 
 struct netns_task {
 	int netns;
-	netns_fn fn;
+	thread_fn fn;
 	void *arg;
-	struct err *err;
-	int result;
 };
 
-static void *task_main(void *arg)
+static int enter_and_run(void *arg, struct err *err)
 {
 	struct netns_task *t = arg;
 
 	if ((t->netns < 0 ? unshare(CLONE_NEWNET) : setns(t->netns, CLONE_NEWNET)) < 0)
-		t->result = err_sys(t->err, "enter the network namespace");
-	else
-		t->result = t->fn(t->arg, t->err);
-	return NULL;
+		return err_sys(err, "enter the network namespace");
+	return t->fn(t->arg, err);
 }
 
-int netns_call(int netns, netns_fn fn, void *arg, struct err *err)
+int netns_call(int netns, thread_fn fn, void *arg, struct err *err)
 {
-	struct netns_task t = { netns, fn, arg, err, -1 };
-	pthread_t thread;
+	struct netns_task t = { netns, fn, arg };
 
-	errno = pthread_create(&thread, NULL, task_main, &t);
-	if (errno)
-		return err_sys(err, "make a thread for the network namespace");
-	(void)pthread_join(thread, NULL);
-	return t.result;
+	return thread_call(enter_and_run, &t, err);
 }
 
 /* --- a new namespace --- */

@@ -16,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/spawn.h"
+#include "base/thread.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -56,6 +57,5 @@ MUST_CHECK int netns_holder_start(const char *path, const char *title, struct ne
 /* Ends it and waits for its end. Nothing to do for NETNS_HOLDER_NONE. */
 void netns_holder_stop(struct netns_holder *p);
 
-typedef int (*netns_fn)(void *arg, struct err *err);
 /* Runs fn(arg, err) in the namespace, or in a new one if netns is -1, and returns its result. */
-MUST_CHECK int netns_call(int netns, netns_fn fn, void *arg, struct err *err);
+MUST_CHECK int netns_call(int netns, thread_fn fn, void *arg, struct err *err);

@@ -123,6 +123,7 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	}
 	devices = list_devices(wanted, v->fs == VM_NO_SHARE ? NULL : &fs, &r.ndevices);
 	r.devices = devices;
+	r.mountns = v->fs == VM_9P ? share->ns : -1;
 	/* Records the pid at once, so that `delete` finds the VMM whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = v;
@@ -253,6 +254,15 @@ static bool choose_next(struct attempt *a, bool accelerator_settled, bool may_vs
 	return true;
 }
 
+/* A failure costs memory of the host's kernel, and keeps what the host unmounts busy. */
+static void narrow_share(const struct vm *v, const struct share *share)
+{
+	struct err err = ERR_INIT;
+
+	if (v->fs == VM_VIRTIOFS && share_narrow(share, &err) < 0)
+		log_err(LOG_WARN, &err, "the share keeps copies of the host's mounts");
+}
+
 /* Even if /dev/kvm opens, KVM may not run a guest; and /dev/vhost-vsock may not reach one. */
 int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadline, struct err *err)
 {
@@ -290,6 +300,7 @@ int vm_get(struct vm *v, const struct vm_wanted *wanted, struct deadline deadlin
 		err_clear(err);
 		vm_reset(v);
 	}
+	narrow_share(v, wanted->share);
 	if (!accelerator)
 		vmm_remember(VMM_ACCELERATOR, a.accelerator);
 	v->vcpus = wanted->size.vcpus;

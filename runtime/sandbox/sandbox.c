@@ -59,6 +59,7 @@ static int make_share_dir(const struct sandbox *s, struct err *err)
 	return path_make(parent, 0700, err) < 0 ? -1 : path_make(s->share_dir, 0711, err);
 }
 
+/* Earlier shims mounted the share in this namespace. */
 static int remove_files(const char *key, struct err *err)
 {
 	const char *const dirs[] = { SANDBOX_SHARE_DIR, SANDBOX_VM_DIR, SANDBOX_STATE_DIR };

@@ -9,6 +9,7 @@
 #include "base/str.h"
 #include "mount/mount.h"
 #include "share/choice.h"
+#include "share/mountns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -32,35 +32,36 @@
  * share itself is a mount with a peer group of its own, without a member on the host. virtiofsd has
  * its copy in another mount namespace as a slave of it, and so sees later mounts below the share.
  */
-static int bind(int source, const char *target, const struct share_how *how, struct err *err)
+static int bind(const struct share *s, int source, const char *target, const struct share_how *how,
+		struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 	AUTO(strv) char **options = NULL;
-	AUTO(fd) int at = open(target, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	AUTO(fd) int tree = -1;
 
-	if (at < 0)
-		return err_sys(err, "open %s", target);
 	strv_push(&options, how->recursive ? "rbind" : "bind");
 	strv_push(&options, how->follows ? "rslave" : "rprivate");
 	if (how->readonly)
 		strv_push(&options, "ro");
 	if (how->readonly_below)
 		strv_push(&options, "rro");
-	return mount_options_parse(options, &o, err) < 0 ? -1 : mount_bind_fd(at, source, &o, err);
+	if (mount_options_parse(options, &o, err) < 0)
+		return -1;
+	tree = mount_clone(source, &o, err);
+	return tree < 0 ? -1 : mountns_attach(s->ns, tree, target, err);
 }
 
-int share_open(const struct share *s, struct err *err)
+int share_open(struct share *s, struct err *err)
 {
-	const struct share_how top_only = { .recursive = false };
-	AUTO(fd) int dir = open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (share_is_none(s))
+		return 0;
+	s->ns = mountns_make(s->dir, err);
+	return s->ns < 0 ? err_wrap(err, "share %s", s->dir) : 0;
+}
 
-	if (dir < 0)
-		return err_sys(err, "open %s", s->dir);
-	if (bind(dir, s->dir, &top_only, err) < 0 || mount_isolate(s->dir, err) < 0)
-		return err_wrap(err, "make %s a mount of its own", s->dir);
-	if (mount(NULL, s->dir, NULL, MS_SHARED, NULL) < 0)
-		return err_sys(err, "share the mounts below %s with virtiofsd", s->dir);
-	return 0;
+int share_narrow(const struct share *s, struct err *err)
+{
+	return s->ns < 0 ? 0 : mountns_narrow(s->ns, s->dir, err);
 }
 
 int share_rootfs(const struct share *s, const char *container, const char *rootfs, char **guest,
@@ -72,7 +73,7 @@ int share_rootfs(const struct share *s, const char *container, const char *rootf
 
 	if (source < 0)
 		return err_sys(err, "open the root file system %s", rootfs);
-	if (path_make(target, 0755, err) < 0 || bind(source, target, &whole, err) < 0)
+	if (path_make(target, 0755, err) < 0 || bind(s, source, target, &whole, err) < 0)
 		return err_wrap(err, "share the root file system %s", rootfs);
 	*guest = str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
 	return 0;
@@ -101,7 +102,7 @@ static int share_at(const struct share *s, int source, const char *name,
 		return err_sys(err, "look at it");
 	if (make_target(target, S_ISDIR(st.st_mode), err) < 0)
 		return -1;
-	if (bind(source, target, how, err) == 0)
+	if (bind(s, source, target, how, err) == 0)
 		return 0;
 	(void)unlinkat(AT_FDCWD, target, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
 	return -1;
@@ -130,7 +131,9 @@ bool share_is_none(const struct share *s)
 
 void share_init(struct share *s, const char *dir, const struct runtime_config *config)
 {
-	*s = (struct share){ .dir = dir, .config = config, .lock = PTHREAD_MUTEX_INITIALIZER };
+	*s = (struct share){
+		.dir = dir, .ns = -1, .config = config, .lock = PTHREAD_MUTEX_INITIALIZER
+	};
 }
 
 static void volume_release(struct share_volume *v)
@@ -144,6 +147,7 @@ void share_release(struct share *s)
 	vec_each(struct share_volume, v, &s->volumes)
 		volume_release(v);
 	vec_release(&s->volumes);
+	fd_close(&s->ns);
 	(void)pthread_mutex_destroy(&s->lock);
 }
 
@@ -232,16 +236,19 @@ int share_add(struct share *s, const char *container, const char *source,
 	return result < 0 ? err_wrap(err, "share %s", source) : 0;
 }
 
-static int remove_mounts(const char *path, struct err *err)
+/* In the host's namespace what remains are empty files and directories. */
+static int remove_mounts(const struct share *s, const char *path, struct err *err)
 {
-	return mount_detach_below(path, err) < 0 ? -1 : path_remove_tree(path, err);
+	if (s->ns >= 0 && mountns_detach(s->ns, path, err) < 0)
+		return -1;
+	return path_remove_tree(path, err);
 }
 
 static int remove_volume(const struct share *s, const struct share_volume *v, struct err *err)
 {
 	AUTO(str) char *path = path_join(s->dir, v->name);
 
-	return remove_mounts(path, err);
+	return remove_mounts(s, path, err);
 }
 
 /* Goes on after a failure, and reports the first one. */
@@ -272,7 +279,7 @@ int share_remove(struct share *s, const char *container, struct err *err)
 	(void)pthread_mutex_lock(&s->lock);
 	(void)!remove_volumes(s, container, err);
 	(void)pthread_mutex_unlock(&s->lock);
-	if (remove_mounts(dir, &failed) < 0 && !err->code)
+	if (remove_mounts(s, dir, &failed) < 0 && !err->code)
 		*err = failed;
 	return err->code ? -1 : 0;
 }

@@ -8,13 +8,15 @@
  *	share_init(&share, dir, config);
  *	share_open(&share, err)
  *	share_rootfs(&share, id, rootfs, &guest, err)
+ *	share_narrow(&share, err)
  *	share_add(&share, id, source, &how, &out, err)
  *	share_remove(&share, id, err)
  *	share_release(&share);
  *
  * A bind mount is a copy of the host's mounts at that moment. Later mounts and unmounts on the host
  * are not visible to the guest, unless how.follows, and not blocked by it; removing a share
- * unmounts nothing on the host, whatever the propagation of the host's mounts.
+ * unmounts nothing on the host, whatever the propagation of the host's mounts. All of it is in a
+ * mount namespace of the share (mountns.h), in which the server of the share has to start.
  *
  * If several containers of a pod share a file in the same way it is mounted once, and so is one
  * file to the guest's kernel: sockets, FIFOs, locks and mappings of it work between them. The mount
@@ -53,6 +55,7 @@ struct share_volume {
 
 struct share {
 	const char *dir; /* on the host; the guest sees what is below it */
+	int ns;          /* the mount namespace in which it is mounted; -1 before share_open() */
 	const struct runtime_config *config;
 	pthread_mutex_t lock; /* guards what follows */
 	VEC(struct share_volume) volumes;
@@ -67,13 +70,17 @@ struct shared {
 
 /* dir and config must outlive the share. */
 void share_init(struct share *s, const char *dir, const struct runtime_config *config);
-/* Frees the list of volumes; the mounts stay. */
+/* Frees the list of volumes and leaves the namespace: the mounts last as long as their server. */
 void share_release(struct share *s);
 /* True if shared_fs = "none": files are copied instead (copy.h). */
 bool share_is_none(const struct share *s);
-/* Makes s->dir, an empty directory, a mount of a peer group of its own: later mounts below it
- * propagate to a running virtiofsd, and to nobody else. */
-MUST_CHECK int share_open(const struct share *s, struct err *err);
+/* Makes the namespace, in which s->dir, an empty directory, is a mount of its own: later mounts
+ * below it propagate to a running virtiofsd, and to nobody else. Nothing is to do with shared_fs =
+ * "none". */
+MUST_CHECK int share_open(struct share *s, struct err *err);
+/* Once the guest runs, if virtiofsd serves it, which has a copy of the share by then: leaves nothing
+ * of the host but the share in the namespace. With 9p the VMM itself needs the host's files. */
+MUST_CHECK int share_narrow(const struct share *s, struct err *err);
 /* Shares a container's mounted root file system; *guest is its path in the guest, heap. */
 MUST_CHECK int share_rootfs(const struct share *s, const char *container, const char *rootfs,
 			    char **guest, struct err *err);

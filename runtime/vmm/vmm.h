@@ -80,6 +80,7 @@ struct vmm_request {
 	const struct vmm_device *devices;
 	size_t ndevices;
 	int netns;       /* the network namespace to run in, or -1 */
+	int mountns;     /* the mount namespace to run in, or -1 */
 	int vhost_vsock; /* from vsock_open, or -1: the agent uses a serial port */
 	uint32_t cid;
 	struct vmm_size size;

@@ -432,19 +432,27 @@ static char *virtiofsd_note(void)
 	return str_fmt("%s.virtiofsd", getenv("FAKE_VM_LOG"));
 }
 
+/* Waits until virtiofsd runs, as a VM that has it as a device does; returns its pid, heap. */
+static char *await_virtiofsd(void)
+{
+	AUTO(str) char *path = virtiofsd_note();
+
+	for (;;) {
+		struct err not_yet = ERR_INIT;
+		char *pid = file_read_line(AT_FDCWD, path, &not_yet);
+
+		if (pid)
+			return pid;
+		(void)poll(NULL, 0, 1);
+	}
+}
+
 /* Ends virtiofsd, which exits with 0, and waits for that, before the VM ends. */
 static void end_virtiofsd(void)
 {
-	AUTO(str) char *path = virtiofsd_note();
-	AUTO(str) char *pid = NULL;
+	AUTO(str) char *pid = await_virtiofsd();
 	struct pollfd end = { .events = POLLIN };
 
-	while (!pid) {
-		struct err not_yet = ERR_INIT;
-
-		pid = file_read_line(AT_FDCWD, path, &not_yet);
-		(void)poll(NULL, 0, pid ? 0 : 1);
-	}
 	end.fd = (int)syscall(SYS_pidfd_open, (pid_t)strtol(pid, NULL, 10), 0);
 	(void)syscall(SYS_pidfd_send_signal, end.fd, SIGTERM, NULL, 0);
 	(void)poll(&end, 1, -1);
@@ -754,6 +762,16 @@ static void write_command_line(const char *log, char **argv)
 		(void)dprintf(fd, "%s\n", *argv);
 }
 
+/* Into LOG.pid. */
+static void write_pid(const char *log)
+{
+	AUTO(str) char *path = str_fmt("%s.pid", log), *pid = str_fmt("%d", (int)getpid());
+	struct err err = ERR_INIT;
+
+	if (file_replace_volatile(AT_FDCWD, path, pid, strlen(pid), 0600, &err) < 0)
+		exit(1);
+}
+
 static void accept_one(int listener, int *fd)
 {
 	*fd = accept(listener, NULL, NULL);
@@ -829,9 +847,12 @@ int main(int argc, char **argv)
 	if (log) {
 		record = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		write_command_line(log, argv);
+		write_pid(log);
 	}
 	if (plays("no-sockets"))
 		stay_silent();
+	if (plays("fs-follows"))
+		free(await_virtiofsd());
 	read_command_line(argc, argv);
 	greet();
 	if (vsock)

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "tests/unit/kernel_lab.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
@@ -318,23 +319,128 @@ END_TEST
 
 /* --- the share's mounts --- */
 
-/* The directory of a volume cannot be removed, since the file system is read-only now. */
-START_TEST(a_volume_that_stays_does_not_keep_the_rootfs)
+/* A mount namespace for the test, with a file system at dir/top, where a share can be. */
+static char *begin_mounts(void)
 {
-	const struct share_how how = { .recursive = false };
-	const struct runtime_config none = { .shared_fs = (char *)"virtio-fs" };
-	AUTO(str)
-	char *top = path_join(dir, "top"), *rootfs = path_join(dir, "top/c/rootfs"), *guest = NULL;
-	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	char *top = path_join(dir, "top");
 	struct err err = ERR_INIT;
-	struct shared out;
-	struct share s;
 
 	ck_assert(unshare(CLONE_NEWNS) == 0);
 	ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
 	ck_assert_int_eq(path_make(top, 0755, &err), 0);
 	ck_assert(mount("tmpfs", top, "tmpfs", 0, NULL) == 0);
+	return top;
+}
+
+struct look {
+	int ns;
+	struct mount_list *list;
+};
+
+static int look(void *arg, struct err *err)
+{
+	const struct look *l = arg;
+
+	if (unshare(CLONE_FS) < 0 || setns(l->ns, CLONE_NEWNS) < 0)
+		return err_sys(err, "enter the share's namespace");
+	return mount_list_read(l->list, err);
+}
+
+/* The mounts in the share's namespace; the caller releases the list. */
+static struct mount_list mounts_of(const struct share *s)
+{
+	struct mount_list list = { NULL, 0 };
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(thread_call(look, &(struct look){ s->ns, &list }, &err) == 0, "%s", err.msg);
+	return list;
+}
+
+/* What is shared is mounted nowhere on the host, so nothing there becomes busy by it. */
+START_TEST(a_share_does_not_keep_mount_points_of_the_host)
+{
+	const struct share_how how = { .recursive = true };
+	const struct runtime_config config = { .shared_fs = (char *)"virtio-fs" };
+	AUTO(str) char *top = begin_mounts();
+	AUTO(str) char *source = path_join(dir, "source"), *below = path_join(source, "below");
+	AUTO(str) char *moved = path_join(source, "moved");
+	AUTO(mount_list) struct mount_list before = { NULL, 0 }, after = { NULL, 0 };
+	struct err err = ERR_INIT;
+	struct shared out;
+	struct share s;
+
+	ck_assert_int_eq(path_make(below, 0755, &err), 0);
+	ck_assert(mount("tmpfs", below, "tmpfs", 0, NULL) == 0);
+	share_init(&s, top, &config);
+	ck_assert_int_eq(mount_list_read(&before, &err), 0);
+	ck_assert_msg(share_open(&s, &err) == 0, "%s", err.msg);
+	ck_assert_msg(share_add(&s, "c", source, &how, &out, &err) == 0, "%s", err.msg);
+	free(out.guest);
+	ck_assert_int_eq(mount_list_read(&after, &err), 0);
+	ck_assert_uint_eq(after.n, before.n);
+	AUTO(mount_list) struct mount_list shared = mounts_of(&s);
+	ck_assert_str_eq(path_basename(shared.v[shared.n - 1].target), "below");
+	ck_assert(umount2(below, MNT_DETACH) == 0);
+	ck_assert(rename(below, moved) == 0);
+	ck_assert(rmdir(moved) == 0);
+	ck_assert_msg(share_remove(&s, "c", &err) == 0, "%s", err.msg);
+	share_release(&s);
+	ck_assert(umount2(top, MNT_DETACH) == 0);
+}
+END_TEST
+
+/* What the host mounts and unmounts later does not concern the namespace; the share still works. */
+START_TEST(a_narrow_share_has_nothing_else_of_the_host)
+{
+	const struct share_how how = { .recursive = true };
+	const struct runtime_config config = { .shared_fs = (char *)"virtio-fs" };
+	AUTO(str) char *top = begin_mounts(), *guest = NULL;
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	size_t own = 0;
+	struct err err = ERR_INIT;
+	struct shared out;
+	struct share s;
+
+	share_init(&s, top, &config);
+	ck_assert_msg(share_open(&s, &err) == 0, "%s", err.msg);
+	ck_assert_msg(share_rootfs(&s, "c", "/usr", &guest, &err) == 0, "%s", err.msg);
+	ck_assert_msg(share_narrow(&s, &err) == 0, "%s", err.msg);
+	ck_assert_msg(share_add(&s, "c", "/etc", &how, &out, &err) == 0, "%s", err.msg);
+	free(out.guest);
+	list = mounts_of(&s);
+	for (size_t i = 0; i < list.n; i++) {
+		const char *target = list.v[i].target;
+
+		if (path_is_below(target, top) && !str_eq(target, top))
+			own++;
+		else
+			ck_assert_msg(path_is_below(top, target) || str_eq(target, "/proc"), "%s",
+				      target);
+	}
+	ck_assert_uint_eq(own, 2);
+	ck_assert_msg(share_remove(&s, "c", &err) == 0, "%s", err.msg);
+	mount_list_release(&list);
+	list = mounts_of(&s);
+	for (size_t i = 0; i < list.n; i++)
+		ck_assert(str_eq(list.v[i].target, top) || !path_is_below(list.v[i].target, top));
+	share_release(&s);
+	ck_assert(umount2(top, MNT_DETACH) == 0);
+}
+END_TEST
+
+/* The directory of a volume cannot be removed, since the file system is read-only now. */
+START_TEST(a_volume_that_stays_does_not_keep_the_rootfs)
+{
+	const struct share_how how = { .recursive = false };
+	const struct runtime_config none = { .shared_fs = (char *)"virtio-fs" };
+	AUTO(str) char *top = begin_mounts(), *rootfs = path_join(top, "c/rootfs"), *guest = NULL;
+	AUTO(mount_list) struct mount_list list = { NULL, 0 };
+	struct err err = ERR_INIT;
+	struct shared out;
+	struct share s;
+
 	share_init(&s, top, &none);
+	ck_assert_msg(share_open(&s, &err) == 0, "%s", err.msg);
 	ck_assert_msg(share_rootfs(&s, "c", "/usr", &guest, &err) == 0, "%s", err.msg);
 	ck_assert_msg(share_add(&s, "c", "/etc", &how, &out, &err) == 0, "%s", err.msg);
 	free(out.guest);
@@ -342,7 +448,7 @@ START_TEST(a_volume_that_stays_does_not_keep_the_rootfs)
 	ck_assert_int_lt(share_remove(&s, "c", &err), 0);
 	ck_assert_msg(strstr(err.msg, "mount-") != NULL, "%s", err.msg);
 	err_clear(&err);
-	ck_assert_int_eq(mount_list_read(&list, &err), 0);
+	list = mounts_of(&s);
 	for (size_t i = 0; i < list.n; i++)
 		ck_assert_str_ne(list.v[i].target, rootfs);
 	share_release(&s);
@@ -367,10 +473,13 @@ int main(void)
 	tcase_add_test(t, a_daemon_is_asked_for_its_help_once);
 	tcase_add_test(t, each_daemon_has_its_options);
 	tcase_add_test(t, a_daemon_may_open_many_files);
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
+		tcase_add_test(t, a_share_does_not_keep_mount_points_of_the_host);
+		tcase_add_test(t, a_narrow_share_has_nothing_else_of_the_host);
 		tcase_add_test(t, a_volume_that_stays_does_not_keep_the_rootfs);
-	else
+	} else {
 		(void)puts("skipped: mounts need root");
+	}
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }

@@ -411,6 +411,15 @@ char **shim_threads(void)
 	return list;
 }
 
+char *shim_path_of_vm(const char *path)
+{
+	struct err err = ERR_INIT;
+	AUTO(str) char *pid = file_read_line(AT_FDCWD, VM_PID, &err);
+
+	ck_assert_msg(pid != NULL, "%s", err.msg);
+	return str_fmt("/proc/%s/root%s", pid, path);
+}
+
 void shim_no_process_is_left(bool killed)
 {
 	struct deadline d = deadline_in(QUIET_MS);

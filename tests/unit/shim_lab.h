@@ -28,6 +28,7 @@
 #define EVENTS DIR "/events.sock"
 #define OUTPUT DIR "/output"
 #define VM_LOG DIR "/requests" /* requests to the agent: length and body of each frame */
+#define VM_PID VM_LOG ".pid"   /* the VM's pid, once it runs */
 #define TASK   "containerd.task.v2.Task"
 
 #define SHARE_9P "shared_fs = \"virtio-9p\"" /* a share for shim_start() */
@@ -53,6 +54,9 @@ struct answer {
 
 extern int shim_manager; /* a connection to the shim */
 extern pid_t shim_pid;
+/* A path in the mount namespace of the VM, as this process can open it; heap. With 9p the share is
+ * mounted there. */
+char *shim_path_of_vm(const char *path);
 
 int shim_connect(void); /* a new connection to the shim, which the caller closes */
 

@@ -252,6 +252,14 @@ static bool guest_has_ro(struct wire_value m)
 	return false;
 }
 
+/* A path in the share, as its server sees it; the caller frees it. */
+static char *shared(const char *path)
+{
+	AUTO(str) char *full = path_join(SHARE, path);
+
+	return shim_path_of_vm(full);
+}
+
 /* The path in the share of the source of that mount; the caller frees it. */
 static char *host_path(struct wire_value m)
 {
@@ -259,7 +267,7 @@ static char *host_path(struct wire_value m)
 
 	ck_assert_msg(str_starts(guest, GUEST), "%s", guest);
 	ck_assert_uint_lt(strlen(path_basename(guest)), 64);
-	return str_fmt(SHARE "%s", guest + strlen(GUEST));
+	return shared(guest + strlen(GUEST));
 }
 
 static void look(const char *root, const char *folder, enum access expect, const char *what)
@@ -274,6 +282,7 @@ static void look(const char *root, const char *folder, enum access expect, const
 static void check_share(bool mounted_later)
 {
 	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	AUTO(str) char *rootfs = shared("c/rootfs");
 	struct err err = ERR_INIT;
 
 	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
@@ -289,8 +298,8 @@ static void check_share(bool mounted_later)
 		look(later, ".", r->follows && mounted_later ? WRITABLE : ABSENT, r->options);
 		ck_assert_msg(guest_has_ro(m) == r->guest_ro, "%s", r->options);
 	}
-	look(SHARE "c/rootfs", ".", WRITABLE, "rootfs");
-	look(SHARE "c/rootfs", "below", WRITABLE, "rootfs");
+	look(rootfs, ".", WRITABLE, "rootfs");
+	look(rootfs, "below", WRITABLE, "rootfs");
 }
 
 /* A mount that the host makes while the container runs appears in the share only where the options
@@ -409,7 +418,7 @@ START_TEST(a_volume_that_cannot_be_shared_leaves_nothing_in_the_pod)
 }
 END_TEST
 
-/* Waits for a path that a shim makes. */
+/* Waits for a path that a shim or VM makes. */
 static void await_path(const char *path)
 {
 	struct deadline d = deadline_in(ANSWER_MS);
@@ -431,7 +440,7 @@ START_TEST(a_killed_shim_leaves_the_mounts_of_the_host)
 	if (_i == 0)
 		shim_must(shim_answer_on(shim_manager, "Create"), "Create");
 	else
-		await_path(SHARE "c/rootfs/inside");
+		await_path(VM_PID);
 	ck_assert(kill(shim_pid, SIGKILL) == 0);
 	ck_assert(waitpid(shim_pid, NULL, 0) == shim_pid);
 	shim_delete_verb();

@@ -207,10 +207,13 @@ START_TEST(the_configuration_reaches_the_vm)
 {
 	static const char shared[] =
 		"/run/kata-containers/shared/sandboxes/c@ns/shared/sandbox-mounts";
-	AUTO(str) char *dir = path_join(shared, "shared/new"), *file = path_join(shared, "file");
+	AUTO(str) char *of_vm = NULL, *dir = NULL, *file = NULL;
 
 	shim_more_config = configured;
 	shim_start_container("good");
+	of_vm = shim_path_of_vm(shared);
+	dir = path_join(of_vm, "shared/new");
+	file = path_join(of_vm, "file");
 	check_command_line();
 	check_sandbox_request();
 	/* A directory read-only, a file of it writable. */

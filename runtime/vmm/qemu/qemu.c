@@ -149,7 +149,7 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 {
 	AUTO(strv) char **argv = qemu_command_line(r);
 	AUTO(str) char *program = str_fmt("/proc/self/fd/%d", qemu_asset_fd(ASSET_HYPERVISOR));
-	const int ns[] = { r->netns, -1 };
+	int ns[3] = { -1, -1, -1 }, n = 0;
 	struct spawn s = { .argv = argv,
 			   .fds = list->fd,
 			   .nfds = list->n,
@@ -161,6 +161,10 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 			   .parent_death_signal = SIGKILL };
 	struct spawn_args a = { &s, r->label, &vmm->child, err, -1 };
 
+	if (r->netns >= 0)
+		ns[n++] = r->netns;
+	if (r->mountns >= 0)
+		ns[n] = r->mountns;
 	if (r->config->checked[ASSET_HYPERVISOR])
 		s.program = program;
 	loop_call(r->loop, spawn_on_loop, &a);

@@ -198,6 +198,7 @@ test_a_mapped_file_that_was_opened_to_append() {
 
 # Which mounts below a bind mount a container sees, and which of them it may write: "ro" is for the first one, "rro" for
 # all.
+# shellcheck disable=SC2016
 test_read_only_binds_as_with_runc() {
 	local of=$LAB/layers options
 	mkdir -p "$of"
@@ -214,6 +215,26 @@ test_read_only_binds_as_with_runc() {
 		expect "$options" "$(<"$LAB/by-$RUNTIME")" "$(<"$LAB/by-io.containerd.runc.v2")"
 	done
 	umount "$of/below" "$of"
+}
+
+# A container that sees mounts of the host does not hinder the host: what was mounted below can be unmounted, and its mount
+# point removed, while the container runs.
+test_mount_points_of_the_host_stay_free() {
+	local of=$LAB/free id fs
+	for fs in virtio-fs virtio-9p; do
+		id=$(lab_id)
+		mkdir -p "$of/below"
+		mount -t tmpfs below "$of/below"
+		touch "$of/below/there"
+		timeout 120 ctr --address "$LAB/containerd.sock" run -d --runtime "$RUNTIME" \
+			--annotation "io.katacontainers.config_path=$(shared_by "$fs")" \
+			--mount "type=bind,src=$of,dst=/mnt,options=rbind:ro" "$IMAGE" "$id" sleep 1000
+		expect "$fs" "$(lab_ctr tasks exec --exec-id a "$id" ls /mnt/below)" there
+		umount -l "$of/below"
+		mv "$of/below" "$of/moved"
+		rmdir "$of/moved"
+		removed "$id"
+	done
 }
 
 # shellcheck disable=SC2016
