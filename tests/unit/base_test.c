@@ -1238,16 +1238,19 @@ static int look_for_program(const char *jail, const char *program)
 START_TEST(program_of_the_node_is_found_from_a_container)
 {
 	AUTO(str) char *own = process_program("/proc/self/exe");
+	AUTO(str) char *through = str_fmt("/proc/1/root%s", dir);
 	char program[PATH_MAX];
-	struct stat top, ours;
+	struct stat of_init, ours;
 	int status;
 	pid_t pid;
 
 	ck_assert_str_eq(own, "/proc/self/exe");
-	if (geteuid() != 0 || stat("/proc/1/root", &top) < 0 || stat("/", &ours) < 0 ||
-	    top.st_ino != ours.st_ino || top.st_dev != ours.st_dev)
+	if (geteuid() != 0 || stat(through, &of_init) < 0 || stat(dir, &ours) < 0 ||
+	    of_init.st_ino != ours.st_ino || of_init.st_dev != ours.st_dev)
 		return;
-	free(STEAL(own, NULL)); /* the child does not */
+	/* The child does not. */
+	free(STEAL(own, NULL));
+	free(STEAL(through, NULL));
 	(void)str_print(program, sizeof(program), "%s/ctr", dir);
 	scratch_write_text(dir, "ctr", "#!/bin/sh\n");
 	ck_assert_int_eq(chmod(program, 0755), 0);

@@ -54,7 +54,7 @@ static void teardown(void)
 /* In the child: enters dir and a new session, without a terminal or with the terminal tty. */
 static _Noreturn void be_verb(const char *line, const char *input, const char *tty)
 {
-	AUTO(strv) char **argv = strv_split(line, " ");
+	char **argv = strv_split(line, " ");
 	struct err e = ERR_INIT;
 	int ends[2], rc, argc = (int)strv_len(argv);
 
@@ -69,6 +69,7 @@ static _Noreturn void be_verb(const char *line, const char *input, const char *t
 	(void)fflush(stdout);
 	if (rc < 0)
 		(void)fprintf(stderr, "%s\n", e.msg);
+	strv_free(argv);
 	_exit(rc < 0 ? err_exit_status(e.code) : 0);
 }
 

@@ -812,5 +812,6 @@ void tls_keys(const char *dir)
 	}
 	make_key(dir, "good", "IP:127.0.0.1,DNS:localhost", "10");
 	make_key(dir, "wrong", "DNS:elsewhere.example", "10");
-	make_key(dir, "expired", "IP:127.0.0.1", "-1");
+	/* Not "-1": openssl 3.5 refuses an end before the beginning. */
+	make_key(dir, "expired", "IP:127.0.0.1", "0");
 }
