@@ -335,6 +335,54 @@ void strv_free(char **list)
 	free(list);
 }
 
+/* The length of the NAME= of an entry; without one, that of the entry. */
+static size_t env_name(const char *entry)
+{
+	size_t len = strcspn(entry, "=");
+
+	return len + (entry[len] == '=');
+}
+
+/* For qsort() of pointers to entries: by name, then by place. */
+static int env_order(const void *a, const void *b)
+{
+	char *const *one = *(char *const *const *)a, *const *other = *(char *const *const *)b;
+	size_t len = env_name(*one), others = env_name(*other);
+	int order = memcmp(*one, *other, len < others ? len : others);
+
+	if (order == 0)
+		order = (len > others) - (len < others);
+	return order ? order : (one > other) - (one < other);
+}
+
+static bool env_same(const char *a, const char *b)
+{
+	size_t len = env_name(a);
+
+	return len == env_name(b) && memcmp(a, b, len) == 0;
+}
+
+void strv_env_unique(char **env)
+{
+	size_t n = strv_len(env), kept = 0;
+	char ***sorted = xcalloc(n + 1, sizeof(*sorted));
+
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = &env[i];
+	qsort(sorted, n, sizeof(*sorted), env_order);
+	for (size_t i = 0; i + 1 < n; i++) {
+		if (env_same(*sorted[i], *sorted[i + 1]))
+			str_set(sorted[i], NULL);
+	}
+	free(sorted);
+	for (size_t i = 0; i < n; i++) {
+		if (env[i])
+			env[kept++] = env[i];
+	}
+	if (env)
+		env[kept] = NULL;
+}
+
 static char **env_slot(char *const *env, const char *name)
 {
 	size_t len = strlen(name);

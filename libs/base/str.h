@@ -68,6 +68,8 @@ int str_order(const void *a, const void *b);
  * replaces NAME=VALUE. */
 const char *strv_env_get(char *const *env, const char *name);
 void strv_env_set(char ***env, const char *name, const char *value);
+/* Of several values of a name only the last stays; the others keep their order. */
+void strv_env_unique(char **env);
 
 DEFINE_AUTO(strv, char **, NULL, strv_free)
 

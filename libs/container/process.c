@@ -166,6 +166,9 @@ int process_prepare(struct init *in, struct process *p, struct err *err)
 		return -1;
 	if (!str_empty(o->apparmor_profile) || !str_empty(o->selinux_label))
 		wire_note(in->sock, "AppArmor and SELinux are not applied in the guest");
+	/* containerd lists an image's variables and then those that a pod sets instead of them;
+	 * getenv(3) returns the first. */
+	strv_env_unique(o->env);
 	user_set_home(o);
 	return program_check(in, p, err);
 }

@@ -131,6 +131,18 @@ START_TEST(buffer_keeps_its_bound)
 }
 END_TEST
 
+START_TEST(the_last_value_of_a_name_stays)
+{
+	AUTO(strv) char **env = strv_split("A=1 AB=1 A B=1 A=2 A AB B= B=3 =x =y", " ");
+	AUTO(str) char *text = NULL;
+
+	strv_env_unique(NULL);
+	strv_env_unique(env);
+	text = strv_join(env, " ");
+	ck_assert_str_eq(text, "AB=1 A=2 A AB B=3 =y");
+}
+END_TEST
+
 START_TEST(numbers_are_strict)
 {
 	static const char *const bad[] = {
@@ -1335,6 +1347,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, error_of_another_process_is_harmless);
 	tcase_add_test(pure, error_is_cut_not_overrun);
 	tcase_add_test(pure, buffer_keeps_its_bound);
+	tcase_add_test(pure, the_last_value_of_a_name_stays);
 	tcase_add_test(pure, numbers_are_strict);
 	tcase_add_test(pure, ids_are_checked);
 	tcase_add_test(pure, urls_are_decoded);

@@ -383,6 +383,15 @@ START_TEST(environment_cwd_and_names)
 }
 END_TEST
 
+START_TEST(the_last_value_of_a_variable_counts)
+{
+	expect(&(struct parts){ .args = "\"busybox\",\"env\"",
+				.env = "\"A=image\",\"AB=1\",\"HOME=/image\",\"A=pod\",\"B=\","
+				       "\"PATH=/none:/bin\",\"HOME=/pod\",\"B=2\"" },
+	       "AB=1\nA=pod\nPATH=/none:/bin\nHOME=/pod\nB=2\n");
+}
+END_TEST
+
 START_TEST(user_groups_and_umask)
 {
 	expect(
@@ -2013,6 +2022,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, init_is_killed_by_delete);
 	tcase_add_test(real, created_but_never_started);
 	tcase_add_test(real, environment_cwd_and_names);
+	tcase_add_test(real, the_last_value_of_a_variable_counts);
 	tcase_add_test(real, user_groups_and_umask);
 	tcase_add_test(real, capabilities_are_what_was_asked_for);
 	tcase_add_test(real, unknown_capabilities_are_left_out);
