@@ -75,8 +75,13 @@ int share_rootfs(const struct share *s, const char *container, const char *rootf
 		return err_sys(err, "open the root file system %s", rootfs);
 	if (path_make(target, 0755, err) < 0 || bind(s, source, target, &whole, err) < 0)
 		return err_wrap(err, "share the root file system %s", rootfs);
-	*guest = str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
+	*guest = share_guest_rootfs(container);
 	return 0;
+}
+
+char *share_guest_rootfs(const char *container)
+{
+	return str_fmt(SHARE_GUEST_DIR "/%s/rootfs", container);
 }
 
 /* Makes the mount point: an empty directory or file at an unused path. */

@@ -84,6 +84,8 @@ MUST_CHECK int share_narrow(const struct share *s, struct err *err);
 /* Shares a container's mounted root file system; *guest is its path in the guest, heap. */
 MUST_CHECK int share_rootfs(const struct share *s, const char *container, const char *rootfs,
 			    char **guest, struct err *err);
+/* The path in the guest of a container's root file system that is shared; heap. */
+char *share_guest_rootfs(const char *container);
 /* Removes the container's mounts from the share, except those that other containers use. After a
  * failure it has removed what it could. */
 MUST_CHECK int share_remove(struct share *s, const char *container, struct err *err);

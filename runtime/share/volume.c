@@ -197,7 +197,7 @@ static int give_empty_dir(const struct source *s, const struct volume_rules *rul
 		add_memory(s, "tmpfs", mount_point, storages);
 	} else if (rules->empty_dirs) {
 		str_set(&mount_point, NULL);
-		mount_point = str_fmt(SHARE_GUEST_DIR "/%s/rootfs/local/%s", rules->pod, s->name);
+		mount_point = str_fmt("%s/local/%s", rules->pod_root, s->name);
 		add_local(s, mount_point, storages);
 	} else {
 		return 0;
@@ -296,11 +296,11 @@ int volume_in_guest(const struct oci_mount *m, const struct volume_rules *rules,
 		    struct storages *storages, char **path, struct err *err)
 {
 	AUTO(source) struct source s = { .path = NULL };
-	bool empty_dir = rules->pod && volume_is_empty_dir(m->source);
+	bool empty_dir = rules->pod_root && volume_is_empty_dir(m->source);
 	AUTO(str) char *destination = path_clean(m->destination ? m->destination : "");
 	bool shm = str_eq(destination, "/dev/shm");
 	AUTO(str) char *name = NULL, *volume = volume_of_subpath(m->source, &name);
-	bool subpath = rules->pod && volume && path_exists(volume);
+	bool subpath = rules->pod_root && volume && path_exists(volume);
 
 	*path = NULL;
 	if (!empty_dir && !shm && !subpath)

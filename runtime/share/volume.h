@@ -32,8 +32,10 @@
 #include <stdbool.h>
 
 struct volume_rules {
-	const char *pod; /* id of the pod's sandbox container; NULL: emptyDirs are shared */
-	bool empty_dirs; /* emptyDirs of default medium are the guest's too */
+	/* Where the guest has the root file system of the pod's sandbox container, below which
+	 * emptyDirs of default medium are made; NULL: all emptyDirs are shared. */
+	const char *pod_root;
+	bool empty_dirs;                    /* emptyDirs of default medium are the guest's too */
 	const struct oci_resources *limits; /* of the container, for huge pages; or NULL */
 };
 

@@ -163,10 +163,31 @@ static int give_mount(const struct container *c, size_t n, const struct volume_r
 	return 0;
 }
 
+/* Where the guest has the root file system of the pod's sandbox container, heap. NULL for a single
+ * container. */
+static char *root_of_pod(const struct container *c)
+{
+	struct shim *s = c->shim;
+	char *root = NULL;
+
+	if (c->kind == KIND_SINGLE)
+		return NULL;
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->containers.n && !root; i++) {
+		const struct container *pod = s->containers.v[i];
+
+		if (pod->kind == KIND_POD && pod->block_root)
+			root = xstrdup(pod->block_root);
+	}
+	(void)pthread_mutex_unlock(&s->lock);
+	return root ? root : share_guest_rootfs(s->inv->id);
+}
+
 static int give_mounts(const struct container *c, struct guest *g, struct err *err)
 {
+	AUTO(str) char *root = root_of_pod(c);
 	const struct volume_rules rules = {
-		.pod = c->kind == KIND_SINGLE ? NULL : c->shim->inv->id,
+		.pod_root = root,
 		.empty_dirs = !c->shim->config->guest_empty_dir_off ||
 			      share_is_none(&c->shim->sandbox->share),
 		.limits = g->spec->linux_.resources,

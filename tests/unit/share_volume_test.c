@@ -49,7 +49,8 @@ static void make_node(void)
 	ck_assert(symlink(VOLUME "/memory", DIR "/link") == 0);
 }
 
-#define GUEST "/run/kata-containers/"
+#define GUEST    "/run/kata-containers/"
+#define POD_ROOT GUEST "shared/containers/pod/rootfs"
 
 static const struct volume {
 	const char *source, *destination;
@@ -106,7 +107,7 @@ static char *describe(const Grpc__Storage *s)
 START_TEST(a_volume_is_shared_or_made_in_the_guest)
 {
 	const struct volume *v = &volumes[_i];
-	struct volume_rules rules = { "pod", v->local, &limits };
+	struct volume_rules rules = { POD_ROOT, v->local, &limits };
 	const struct oci_mount m = mount_of(v);
 	AUTO(storages) struct storages list = STORAGES_INIT;
 	AUTO(str) char *path = NULL, *said = NULL;
@@ -163,7 +164,7 @@ START_TEST(a_subpath_is_where_its_volume_is)
 	const struct subpath *v = &subpaths[_i];
 	AUTO(str) char *source = str_fmt(VOLUME "/%s%s", v->volume, v->below);
 	AUTO(str) char *there = path_join(SUBPATHS, v->name);
-	struct volume_rules rules = { "pod", v->local, &limits };
+	struct volume_rules rules = { POD_ROOT, v->local, &limits };
 	const struct oci_mount m = { .source = there, .destination = (char *)"/data" };
 	AUTO(storages) struct storages list = STORAGES_INIT;
 	AUTO(str) char *path = NULL, *said = NULL;
@@ -206,7 +207,7 @@ START_TEST(the_size_of_huge_pages_is_checked)
 	const struct volume v = { VOLUME "/huge", "/data", false, NULL, NULL };
 	struct oci_hugepage_limit bad = { (char *)bad_sizes[_i], 1 };
 	const struct oci_resources r = { .hugepage_limits = &bad, .n_hugepage_limits = 1 };
-	struct volume_rules rules = { "pod", false, &r };
+	struct volume_rules rules = { POD_ROOT, false, &r };
 	const struct oci_mount m = mount_of(&v);
 	AUTO(storages) struct storages list = STORAGES_INIT;
 	AUTO(str) char *path = NULL;
@@ -222,7 +223,7 @@ END_TEST
 START_TEST(a_missing_volume_is_named)
 {
 	const struct volume v = { VOLUME "/gone", "/data", false, NULL, NULL };
-	struct volume_rules rules = { "pod", false, NULL };
+	struct volume_rules rules = { POD_ROOT, false, NULL };
 	const struct oci_mount m = mount_of(&v);
 	AUTO(storages) struct storages list = STORAGES_INIT;
 	AUTO(str) char *path = NULL;

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "device/loop.h"
 
@@ -285,8 +286,56 @@ START_TEST(an_update_keeps_the_swap_of_the_annotation)
 }
 END_TEST
 
+/* --- emptyDirs --- */
+
+#define VOLUME DIR "/pods/u/volumes/kubernetes.io~empty-dir/v"
+#define ROOTS  "/run/kata-containers/sandbox/rootfs/"
+
+/* Creates the pod with a root file system in an image, as by a snapshotter with block devices. */
+static void create_pod_on_disk(void)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024), m = BUF_INIT(1024);
+
+	wire_text(&m, 1, "ext4");
+	wire_text(&m, 2, DIR "/image");
+	wire_text(&m, 4, "loop");
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_bytes(&payload, 3, m.data, m.len);
+	shim_write(DIR "/image", "");
+	shim_write_spec("sandbox", "", "");
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+}
+
+/* As a shared directory it would be on the tmpfs of the host's /run. */
+START_TEST(an_empty_dir_is_on_the_disk_of_the_pod)
+{
+	AUTO(buf) struct buf log = BUF_INIT(1 << 20);
+	AUTO(str) char *driver = NULL, *mount_point = NULL;
+	struct err err = ERR_INIT;
+	struct wire_value v;
+
+	shim_more_config = "[runtime]\ndisable_guest_empty_dir = false\n";
+	shim_start("good", SHARE_9P);
+	create_pod_on_disk();
+	ck_assert(path_make(VOLUME, 0777, &err) == 0 && truncate(VM_LOG, 0) == 0);
+	create_in_pod("", "},\"mounts\":[{\"type\":\"bind\",\"source\":\"" VOLUME
+			  "\",\"destination\":\"/v\",\"options\":[\"rbind\"]}],\"hooks\":{");
+	ck_assert_msg(file_read(AT_FDCWD, VM_LOG, 1 << 20, &log, &err) == 0, "%s", err.msg);
+	v = shim_recorded(&log, "grpc.AgentService", "CreateContainer");
+	ck_assert(wire_find(v.data, v.len, 5, 0, &v));
+	driver = wire_get_text(v.data, v.len, WIRE_PATH(1));
+	mount_point = wire_get_text(v.data, v.len, WIRE_PATH(6));
+	ck_assert_str_eq(driver, "local");
+	ck_assert_str_eq(mount_point, ROOTS "c/local/v");
+	delete_from_pod();
+	shim_kill_and_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+	tcase_add_test(t, an_empty_dir_is_on_the_disk_of_the_pod);
 	tcase_add_loop_test(t, only_the_default_profile_of_an_engine_is_left_out, 0,
 			    ARRAY_LEN(profiles));
 	tcase_add_loop_test(t, a_label_that_no_process_gets_is_logged, 0, ARRAY_LEN(labels));
