@@ -410,12 +410,14 @@ END_TEST
 static const struct {
 	const char *uri, *says;
 } bad_outputs[] = {
-	{ "tcp://127.0.0.1:1", "schemes are fifo://, file:// and binary://" },
+	{ "tcp://127.0.0.1:1", "schemes are fifo://, file://, binary:// and binary-v2://" },
 	{ "fifo://" DIR "/missing", "open " DIR "/missing" },
 	{ "file://" BUNDLE "/config.json/x", "config.json" },
 	{ "binary:///no/such/logger?a=b", "/no/such/logger" },
 	{ "binary:///bin/false",
 	  "" }, /* a logger is ready when it closes its fd, also if it has ended */
+	{ "binary-v2:///bin/false", "logging program /bin/false ended before it was ready" },
+	{ "binary-v2:///bin/sh?-c=printf%20x%20%3E%265", "" },
 };
 
 START_TEST(output_that_cannot_be_opened_fails_create)

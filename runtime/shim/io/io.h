@@ -27,7 +27,7 @@ struct io_request {
 	struct loop *loop;
 	struct vm *vm; /* its client must be connected while the streams run */
 	const char *namespace, *container, *exec;
-	const char *in, *out, *err; /* URIs (fifo, file, binary), or NULL */
+	const char *in, *out, *err; /* URIs (fifo, file, binary, binary-v2), or NULL */
 	bool terminal;
 };
 

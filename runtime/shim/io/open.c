@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define STRICT_LOGGER "binary-v2://"
+
 enum { READY_MS = 10000 };
 
 static int open_fifo_out(const char *path, struct err *err)
@@ -49,8 +51,10 @@ static int open_output(const char *text, struct output *o, struct err *err)
 	else if (str_eq(uri.scheme, "fifo"))
 		o->fd = open_fifo_out(uri.path, err);
 	else
-		return err_set(err, E_INVALID,
-			       "output '%s': schemes are fifo://, file:// and binary://", text);
+		return err_set(
+			err, E_INVALID,
+			"output '%s': schemes are fifo://, file://, binary:// and binary-v2://",
+			text);
 	if (o->fd < 0)
 		return -1;
 	o->pollable = fstat(o->fd, &st) == 0 && !S_ISREG(st.st_mode);
@@ -86,13 +90,27 @@ static char **logger_arguments(const char *text, struct err *err)
 	return argv;
 }
 
+/* Waits for the end of file, or a byte. strict: only the byte counts, as a program that has failed
+ * causes the end of file too. */
+static int await_logger(int fd, bool strict, const char *program, struct err *err)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	if (poll(&wait, 1, READY_MS) == 0)
+		return err_set(err, E_TIMEOUT, "logging program %s did not become ready", program);
+	if (strict && read(fd, &byte, 1) != 1)
+		return err_set(err, E_FAILED, "logging program %s ended before it was ready",
+			       program);
+	return 0;
+}
+
 /* The logging program reads our output from fds 3 and 4 and reports on fd 5 that it is ready. */
 static int start_logger(struct io *io, const char *uri, struct err *err)
 {
 	AUTO(strv) char **argv = logger_arguments(uri, err);
 	AUTO(strv) char **env = strv_dup(environ);
 	int out[2] = { -1, -1 }, errs[2] = { -1, -1 }, ready[2] = { -1, -1 }, result = -1;
-	struct pollfd wait = { .events = POLLIN };
 
 	if (!argv)
 		return -1;
@@ -105,12 +123,8 @@ static int start_logger(struct io *io, const char *uri, struct err *err)
 	if (spawn_start(&s, &io->logger, err) < 0)
 		goto out;
 	fd_close(&ready[1]);
-	wait.fd = ready[0];
-	if (poll(&wait, 1, READY_MS) == 0) {
-		err_set(err, E_TIMEOUT, "logging program %s did not become ready", argv[0]);
-		goto out;
-	}
-	if (fd_nonblock(out[1], true, err) < 0 || fd_nonblock(errs[1], true, err) < 0)
+	if (await_logger(ready[0], str_starts(uri, STRICT_LOGGER), argv[0], err) < 0 ||
+	    fd_nonblock(out[1], true, err) < 0 || fd_nonblock(errs[1], true, err) < 0)
 		goto out;
 	io->out.fd = STEAL(out[1], -1);
 	io->err.fd = STEAL(errs[1], -1);
@@ -129,7 +143,7 @@ int io_open_streams(struct io *io, const struct io_request *r, struct err *err)
 {
 	if (open_input(r->in, &io->in, err) < 0)
 		return -1;
-	if (r->out && str_starts(r->out, "binary://"))
+	if (r->out && (str_starts(r->out, "binary://") || str_starts(r->out, STRICT_LOGGER)))
 		return start_logger(io, r->out, err);
 	if (open_output(r->out, &io->out, err) < 0)
 		return -1;

@@ -64,7 +64,8 @@ int uri_parse(const char *text, struct uri *out, struct err *err)
 	if (!u.path)
 		return err_set(
 			err, E_INVALID,
-			"stream '%s' has no path; schemes are fifo://, file:// and binary://",
+			"stream '%s' has no path; schemes are fifo://, file://, binary:// and "
+			"binary-v2://",
 			text);
 	u.scheme = xstrndup(text, (size_t)(sign - text));
 	query = path + strcspn(path, "?#");
