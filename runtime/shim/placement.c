@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
+#include "protocols/bootstrap.pb-c.h"
 #include "protocols/google/protobuf/any.pb-c.h"
 #include "protocols/runcoptions.pb-c.h"
 #include "protocols/runctypes.pb-c.h"
@@ -89,25 +90,55 @@ static char *cgroup_of_create_options(const ProtobufCBinaryData *value)
 	return cgroup;
 }
 
+static char *cgroup_of_any(const Google__Protobuf__Any *any)
+{
+	if (str_eq(any->type_url, "containerd.runc.v1.Options"))
+		return cgroup_of_options(&any->value);
+	if (str_eq(any->type_url, "containerd.linux.runc.CreateOptions"))
+		return cgroup_of_create_options(&any->value);
+	return NULL;
+}
+
+/* As containerd sends it before version 2.3. */
+static char *cgroup_of_bare_options(const struct buf *text)
+{
+	Google__Protobuf__Any *any = google__protobuf__any__unpack(NULL, text->len,
+								   (const uint8_t *)text->data);
+	char *cgroup = any ? cgroup_of_any(any) : NULL;
+
+	if (any)
+		google__protobuf__any__free_unpacked(any, NULL);
+	return cgroup;
+}
+
+static char *cgroup_of_bootstrap(const struct buf *text)
+{
+	Containerd__Runtime__Bootstrap__V1__BootstrapParams *params =
+		containerd__runtime__bootstrap__v1__bootstrap_params__unpack(
+			NULL, text->len, (const uint8_t *)text->data);
+	char *cgroup = NULL;
+
+	for (size_t i = 0; params && !cgroup && i < params->n_extensions; i++) {
+		if (params->extensions[i]->value)
+			cgroup = cgroup_of_any(params->extensions[i]->value);
+	}
+	if (params)
+		containerd__runtime__bootstrap__v1__bootstrap_params__free_unpacked(params, NULL);
+	return cgroup;
+}
+
 /* The cgroup in the options, heap, or NULL. */
 static char *asked_cgroup(int in, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(OPTIONS_MAX);
-	Google__Protobuf__Any *any = NULL;
-	char *cgroup = NULL;
+	char *cgroup;
 
 	if (isatty(in))
 		return NULL;
 	if (file_read_fd(in, "the options", OPTIONS_MAX, &text, err) < 0 || !text.len)
 		return NULL;
-	any = google__protobuf__any__unpack(NULL, text.len, (const uint8_t *)text.data);
-	if (any && str_eq(any->type_url, "containerd.runc.v1.Options"))
-		cgroup = cgroup_of_options(&any->value);
-	else if (any && str_eq(any->type_url, "containerd.linux.runc.CreateOptions"))
-		cgroup = cgroup_of_create_options(&any->value);
-	if (any)
-		google__protobuf__any__free_unpacked(any, NULL);
-	return cgroup;
+	cgroup = cgroup_of_bare_options(&text);
+	return cgroup ? cgroup : cgroup_of_bootstrap(&text);
 }
 
 int placement_join_cgroup(int in, pid_t server, struct err *err)

@@ -451,22 +451,38 @@ static void one_hierarchy(void)
 static const struct {
 	const char *type;
 	unsigned field;
+	bool bootstrap; /* as an extension among what containerd 2.3 writes */
 } cgroup_options[] = {
-	{ "containerd.runc.v1.Options", 3 },
-	{ "containerd.linux.runc.CreateOptions", 9 },
+	{ "containerd.runc.v1.Options", 3, false },
+	{ "containerd.linux.runc.CreateOptions", 9, false },
+	{ "containerd.runc.v1.Options", 3, true },
 };
+
+static void bootstrap(struct buf *out, const struct buf *options)
+{
+	AUTO(buf) struct buf extension = BUF_INIT(512);
+
+	wire_text(out, 1, "c1");
+	wire_text(out, 2, "test");
+	wire_text(out, 4, "2.3.0");
+	wire_text(out, 7, "/usr/bin/containerd");
+	wire_bytes(&extension, 1, options->data, options->len);
+	wire_bytes(out, 8, extension.data, extension.len);
+}
 
 START_TEST(the_shim_joins_the_cgroup_of_the_options)
 {
 	AUTO(buf) struct buf options = BUF_INIT(256);
 	AUTO(buf) struct buf any = BUF_INIT(512);
+	AUTO(buf) struct buf params = BUF_INIT(1024);
 	struct err err = ERR_INIT;
 	char *joined;
 
 	wire_text(&options, cgroup_options[_i].field, "/managers/shim");
 	wire_text(&any, 1, cgroup_options[_i].type);
 	wire_bytes(&any, 2, options.data, options.len);
-	shim_options = &any;
+	bootstrap(&params, &any);
+	shim_options = cgroup_options[_i].bootstrap ? &params : &any;
 	shim_host = one_hierarchy;
 	shim_start("good", SHARE_9P);
 	joined = file_read_line(AT_FDCWD, JOINED, &err);
