@@ -111,6 +111,8 @@ MUST_CHECK int cgroup_remove(struct cgroup *g, struct deadline deadline, struct 
 /* The value of "key value" lines of a text; 0 if the key is missing. */
 uint64_t cgroup_value(const char *text, const char *key);
 void cgroup_parse_memory_stat(const char *text, bool unified, struct container_stats *out);
+/* Adds a line to memory.stat: the number of OOM kills, from memory.events or memory.oom_control. */
+void cgroup_add_kills(const char *events, struct buf *stat);
 /* "8:0 Read 4096" lines of cgroup v1, "8:0 rbytes=4096 wios=1" lines of v2. */
 void cgroup_parse_blkio(const char *text, struct container_blkio_entry **v, size_t *n);
 void cgroup_parse_io_stat(const char *text, struct container_stats *out);

@@ -8,6 +8,7 @@
 #include "container/cgroup.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +39,11 @@ uint64_t cgroup_value(const char *text, const char *key)
 			return v;
 	}
 	return 0;
+}
+
+void cgroup_add_kills(const char *events, struct buf *stat)
+{
+	buf_fmt(stat, "oom_kill %" PRIu64 "\n", cgroup_value(events, "oom_kill"));
 }
 
 /* Fields of memory.stat that have another name in cgroup v1. */

@@ -357,13 +357,17 @@ static void memory_stats(struct cgroup *g, struct container_stats *out)
 {
 	struct err ignored = ERR_INIT; /* missing counters stay 0 */
 	AUTO(buf) struct buf stat = BUF_INIT(0);
+	AUTO(buf) struct buf control = BUF_INIT(0);
 
 	out->memory.usage = counter(g, "memory.");
 	out->memory.swap = counter(g, "memory.memsw.");
 	out->memory.kernel = counter(g, "memory.kmem.");
 	out->memory.use_hierarchy = cgroup_number(g, "memory", "memory.use_hierarchy") == 1;
+	(void)!cgroup_read(g, "memory", "memory.oom_control", &control, &ignored);
+	err_clear(&ignored);
 	if (cgroup_read(g, "memory", "memory.stat", &stat, &ignored) < 0)
 		return;
+	cgroup_add_kills(buf_cstr(&control), &stat);
 	out->memory.cache = cgroup_value(buf_cstr(&stat), "cache");
 	cgroup_parse_memory_stat(buf_cstr(&stat), false, out);
 }

@@ -365,6 +365,7 @@ static void memory_stats(struct cgroup *g, struct container_stats *out)
 	err_clear(&ignored);
 	if (cgroup_read(g, "memory", "memory.stat", &stat, &ignored) < 0)
 		return;
+	cgroup_add_kills(buf_cstr(&events), &stat);
 	out->memory.cache = cgroup_value(buf_cstr(&stat), "file");
 	out->memory.kernel.usage = cgroup_value(buf_cstr(&stat), "kernel");
 	cgroup_parse_memory_stat(buf_cstr(&stat), true, out);

@@ -153,7 +153,7 @@ struct container_stats {
 		struct container_stat_pair {
 			char key[40];
 			uint64_t value;
-		} * stats; /* memory.stat, in the names of cgroup v1 where there is one */
+		} * stats; /* memory.stat, in the names of cgroup v1 where there is one; and oom_kill */
 		size_t n_stats;
 	} memory;
 	struct {

@@ -133,20 +133,34 @@ void task_pids(struct ttrpc_call *call, const void *request, void *arg)
 	process_put(p);
 }
 
+/* The statistics of a container in a pod are there until it is deleted: containerd 2.3 asks for them
+ * when it has ended, to learn whether memory ran out. Those of any other end with the VM. */
+static int check_stats(struct process *p, struct err *err)
+{
+	const unsigned live = ~(IN(STOPPED) | IN(ENDING));
+	int result;
+
+	(void)pthread_mutex_lock(&p->shim->lock);
+	result = process_check(p, p->container->kind == KIND_IN_POD ? IN_ANY : live, "stats of",
+			       err);
+	(void)pthread_mutex_unlock(&p->shim->lock);
+	return result;
+}
+
 void task_stats(struct ttrpc_call *call, const void *request, void *arg)
 {
 	const Containerd__Task__V2__StatsRequest *r = request;
-	Grpc__StatsContainerResponse *stats;
+	Grpc__StatsContainerResponse *stats = NULL;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
-	struct process *p = process_take(s, r->id, "", ~(IN(STOPPED) | IN(ENDING)), PROCESS_STAYS,
-					 "stats of", &err);
+	struct process *p = process_take(s, r->id, "", IN_ANY, PROCESS_STAYS, "stats of", &err);
 
 	if (!p) {
 		ttrpc_fail(call, &err);
 		return;
 	}
-	stats = ask_stats(s, r->id, task_deadline(s, call), &err);
+	if (check_stats(p, &err) == 0)
+		stats = ask_stats(s, r->id, task_deadline(s, call), &err);
 	if (stats) {
 		stats_reply(call, stats);
 		grpc__stats_container_response__free_unpacked(stats, NULL);

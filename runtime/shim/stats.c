@@ -70,6 +70,15 @@ static void fill_memory(MemoryStat *to, const Grpc__MemoryStats *from)
 	to->cache = from->cache;
 }
 
+static uint64_t count_kills(const Grpc__MemoryStats *from)
+{
+	for (size_t i = 0; i < from->n_stats; i++) {
+		if (str_eq(from->stats[i]->key, "oom_kill"))
+			return from->stats[i]->value;
+	}
+	return 0;
+}
+
 static NetworkStat **make_network(const Grpc__StatsContainerResponse *from)
 {
 	NetworkStat **list = xcalloc(from->n_network_stats, sizeof(*list));
@@ -171,6 +180,8 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 	Io__Containerd__Cgroups__V1__Throttle throttle =
 		IO__CONTAINERD__CGROUPS__V1__THROTTLE__INIT;
 	MemoryStat memory = IO__CONTAINERD__CGROUPS__V1__MEMORY_STAT__INIT;
+	Io__Containerd__Cgroups__V1__MemoryOomControl oom =
+		IO__CONTAINERD__CGROUPS__V1__MEMORY_OOM_CONTROL__INIT;
 	Io__Containerd__Cgroups__V1__BlkIOStat blkio =
 		IO__CONTAINERD__CGROUPS__V1__BLK_IOSTAT__INIT;
 	const Grpc__MemoryStats *reported = g ? g->memory_stats : NULL;
@@ -181,6 +192,7 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 	cpu.usage = &usage;
 	cpu.throttling = &throttle;
 	m.memory = &memory;
+	m.memory_oom_control = &oom;
 	memory.usage = &used;
 	memory.swap = &swap;
 	memory.kernel = &kernel;
@@ -205,6 +217,7 @@ void stats_reply(struct ttrpc_call *call, const Grpc__StatsContainerResponse *fr
 	}
 	if (reported) {
 		fill_memory(&memory, reported);
+		oom.oom_kill = count_kills(reported);
 		/* cgroup v2 has no line for the hierarchy: the container's own limit. */
 		if (!memory.hierarchical_memory_limit)
 			memory.hierarchical_memory_limit = used.limit;

@@ -472,9 +472,11 @@ START_TEST(unified_counters)
 	ck_assert_uint_eq(s.memory.usage.limit, UINT64_MAX);
 	ck_assert_uint_eq(s.memory.usage.failcnt, 5);
 	ck_assert_uint_eq(s.memory.cache, 2);
-	ck_assert_uint_eq(s.memory.n_stats, 4);
+	ck_assert_uint_eq(s.memory.n_stats, 5);
 	ck_assert_str_eq(s.memory.stats[0].key, "rss");
 	ck_assert_str_eq(s.memory.stats[1].key, "cache");
+	ck_assert_str_eq(s.memory.stats[4].key, "oom_kill");
+	ck_assert_uint_eq(s.memory.stats[4].value, 3);
 	ck_assert_uint_eq(s.pids.current, 6);
 	ck_assert_uint_eq(s.pids.limit, 8);
 	ck_assert_uint_eq(s.blkio.n_service_bytes, 3);

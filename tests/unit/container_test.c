@@ -1394,6 +1394,21 @@ START_TEST(a_lifted_memory_limit_lifts_that_of_swap)
 }
 END_TEST
 
+static uint64_t kills_counted(struct container *c)
+{
+	struct container_stats s;
+	struct err err = ERR_INIT;
+	uint64_t n = 0;
+
+	ck_assert_msg(container_stats(c, &s, &err) == 0, "%s", err.msg);
+	for (size_t i = 0; i < s.memory.n_stats; i++) {
+		if (str_eq(s.memory.stats[i].key, "oom_kill"))
+			n = s.memory.stats[i].value;
+	}
+	container_stats_release(&s);
+	return n;
+}
+
 START_TEST(out_of_memory_is_noticed)
 {
 	struct running r;
@@ -1416,6 +1431,8 @@ START_TEST(out_of_memory_is_noticed)
 		ck_assert_int_gt(poll(&wait, 1, 30000), 0);
 		ck_assert_msg(container_oom_read(&oom, &err) == 0, "%s", err.msg);
 	}
+	while (kills_counted(r.c) < oom.kills) /* cgroup v1 sends the event before the kill */
+		(void)usleep(1000);
 	(void)wait_end(&r);
 	/* After the end of the container, reading fails. */
 	ck_assert_int_gt(poll(&wait, 1, 30000), 0);

@@ -128,6 +128,22 @@ static void end_pod(void)
 	shim_kill_and_finish();
 }
 
+/* containerd 2.3 asks for them then, and Kubernetes shows whether memory ran out. */
+START_TEST(statistics_are_there_until_a_container_in_a_pod_is_deleted)
+{
+	struct answer a;
+
+	start_pod();
+	shim_must(kill_process(OTHER), "Kill");
+	a = ask("Wait", OTHER, "");
+	buf_release(&a.payload);
+	shim_must(ask("Stats", OTHER, ""), "Stats");
+	shim_must(ask("Delete", OTHER, ""), "Delete");
+	shim_must_fail(ask("Stats", OTHER, ""), "not found");
+	end_pod();
+}
+END_TEST
+
 START_TEST(an_exec_is_killed_with_its_container_in_a_pod)
 {
 	int container, exec;
@@ -309,6 +325,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, a_terminal_that_has_gone_needs_no_size);
 	tcase_add_test(t, the_terminal_of_an_exec_is_resized_during_its_start);
 	tcase_add_test(t, an_exec_is_killed_with_its_container);
+	tcase_add_test(t, statistics_are_there_until_a_container_in_a_pod_is_deleted);
 	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
 	tcase_add_loop_test(t, an_exec_is_deleted_while_its_container_ends, 0, 4);
 }

@@ -69,12 +69,13 @@ END_TEST
 START_TEST(a_unified_hierarchy_has_totals_only)
 {
 	Grpc__MemoryStats__StatsEntry *const lines[] = { LINE("inactive_file", 100),
-							 LINE("pgfault", 7) };
+							 LINE("pgfault", 7), LINE("oom_kill", 2) };
 	const Io__Containerd__Cgroups__V1__MemoryStat *m = memory_of(lines, ARRAY_LEN(lines));
 
 	ck_assert_uint_eq(m->inactive_file, 100);
 	ck_assert_uint_eq(m->total_inactive_file, 100);
 	ck_assert_uint_eq(m->total_pg_fault, 7);
+	ck_assert_uint_eq(got->memory_oom_control->oom_kill, 2);
 	ck_assert_uint_eq(m->total_rss, 0);
 	io__containerd__cgroups__v1__metrics__free_unpacked(got, NULL);
 }
