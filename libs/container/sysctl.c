@@ -36,6 +36,8 @@ static int sysctl_namespace(const char *name)
 		return NS_UTS;
 	if (str_starts(name, "net/"))
 		return NS_NET;
+	if (str_starts(name, "user/")) /* how many objects of a kind it may have */
+		return NS_USER;
 	return -1;
 }
 

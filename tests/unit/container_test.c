@@ -596,6 +596,29 @@ START_TEST(sysctls)
 		refused(&(struct parts){ .namespaces = "{\"type\":\"mount\"},{\"type\":\"uts\"}",
 					 .linux_ = "\"sysctl\":{\"net.ipv4.ip_forward\":\"1\"}" }),
 		E_INVALID);
+	ck_assert_int_eq(refused(&(struct parts){
+				 .linux_ = "\"sysctl\":{\"user.max_user_namespaces\":\"3\"}" }),
+			 E_INVALID);
+}
+END_TEST
+
+/* The counts of a user namespace. The one around it keeps its own. */
+START_TEST(sysctls_of_a_user_namespace)
+{
+	struct err err = ERR_INIT;
+	AUTO(str)
+	char *before = file_read_line(AT_FDCWD, "/proc/sys/user/max_user_namespaces", &err);
+	AUTO(str) char *after = NULL;
+
+	expect(&(struct parts){ .script = "cat /proc/sys/user/max_user_namespaces",
+				.namespaces = NAMESPACES ",{\"type\":\"user\"}",
+				.linux_ = "\"uidMappings\":[{\"containerID\":0,\"hostID\":0,"
+					  "\"size\":1000}],\"gidMappings\":[{\"containerID\":0,"
+					  "\"hostID\":0,\"size\":1000}],"
+					  "\"sysctl\":{\"user.max_user_namespaces\":\"3\"}" },
+	       "3\n");
+	after = file_read_line(AT_FDCWD, "/proc/sys/user/max_user_namespaces", &err);
+	ck_assert_str_eq(before, after);
 }
 END_TEST
 
@@ -2055,6 +2078,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, a_file_at_the_path_of_a_device_stays);
 	tcase_add_test(real, device_rules);
 	tcase_add_test(real, sysctls);
+	tcase_add_test(real, sysctls_of_a_user_namespace);
 	tcase_add_loop_test(real, sysctl_names_are_plain, 0, (int)ARRAY_LEN(not_names));
 	tcase_add_loop_test(real, sysctls_of_a_shared_network, 0, 2);
 	tcase_add_test(real, seccomp_filters);
