@@ -6,6 +6,7 @@
 
 #include "base/spawn.h"
 
+#include "base/affinity.h"
 #include "base/buf.h"
 #include "base/fd.h"
 #include "base/interrupt.h"
@@ -241,6 +242,8 @@ static int child_enter(const struct plan *p)
 		return -1;
 	if (s->idle)
 		child_idle();
+	if (s->any_processor)
+		(void)affinity_reset(0);
 	if (s->user && child_become(s->user) < 0)
 		return -1;
 	/* After the change of the user, which clears the signal. */

@@ -65,7 +65,8 @@ struct spawn {
 	/* Uses the processor and the disks only as far as others leave them (nice 19, I/O class
 	 * idle), where the kernel and a seccomp profile allow that. */
 	bool idle;
-	bool many_files; /* keeps the limit that fd_raise_limit() has raised (fd.h) */
+	bool many_files;    /* keeps the limit that fd_raise_limit() has raised (fd.h) */
+	bool any_processor; /* not only those that we have inherited (affinity.h) */
 };
 
 struct child {

@@ -3,6 +3,7 @@
 
 #include "host/vcpu.h"
 
+#include "base/affinity.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -56,16 +57,21 @@ static int share(const pid_t *threads, size_t n, const cpu_set_t *set, struct er
 	return 0;
 }
 
+static int unpin(const pid_t *threads, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (affinity_reset(threads[i]) < 0)
+			return err_sys(err, "choose the processors of thread %d", (int)threads[i]);
+	}
+	return 0;
+}
+
 int vcpu_pin(const pid_t *threads, size_t n, const cpu_set_t *set, struct err *err)
 {
-	cpu_set_t ours;
 	size_t next = 0;
 
-	if (!CPU_COUNT(set)) {
-		if (sched_getaffinity(0, sizeof(ours), &ours) < 0)
-			return err_sys(err, "ask for our own processors");
-		return share(threads, n, &ours, err);
-	}
+	if (!CPU_COUNT(set))
+		return unpin(threads, n, err);
 	if ((size_t)CPU_COUNT(set) != n)
 		return share(threads, n, set, err);
 	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {

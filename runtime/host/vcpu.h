@@ -16,5 +16,5 @@
 MUST_CHECK int cpu_list_parse(const char *list, cpu_set_t *out, struct err *err);
 
 /* threads: those that run the guest's processors, in order. An empty set means every processor that
- * this process may use. Returns 1 if the threads were pinned, 0 if they share the set, or -1. */
+ * their control groups allow. Returns 1 if the threads were pinned, 0 if they share the set, or -1. */
 MUST_CHECK int vcpu_pin(const pid_t *threads, size_t n, const cpu_set_t *set, struct err *err);

@@ -249,7 +249,12 @@ int virtiofsd_start(const struct share *s, const char *socket, const char *log,
 	struct spawn_fd fds[] = { { listener, 3 }, { -1, 2 } };
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
 	const int ns[] = { s->ns, -1 };
-	struct spawn spec = { .fds = fds, .nfds = 2, .ns = ns, .cwd = "/", .new_group = true };
+	struct spawn spec = { .fds = fds,
+			      .nfds = 2,
+			      .ns = ns,
+			      .cwd = "/",
+			      .new_group = true,
+			      .any_processor = true };
 
 	if (listener < 0)
 		return -1;

@@ -817,6 +817,30 @@ START_TEST(spawn_lowers_the_priority)
 }
 END_TEST
 
+START_TEST(spawn_lets_a_program_use_any_processor)
+{
+	struct child child = CHILD_NONE;
+	struct err err = ERR_INIT;
+	cpu_set_t all, one, got;
+	size_t first = 0;
+
+	ck_assert(sched_getaffinity(0, sizeof(all), &all) == 0);
+	while (!CPU_ISSET(first, &all))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	ck_assert(sched_setaffinity(0, sizeof(one), &one) == 0);
+	for (int any = 0; any < 2; any++) {
+		struct spawn s = { .argv = ARGV("sleep", "600"), .any_processor = any };
+
+		ck_assert_int_eq(spawn_start(&s, &child, &err), 0);
+		ck_assert(sched_getaffinity(child.pid, sizeof(got), &got) == 0);
+		ck_assert(CPU_EQUAL(&got, any ? &all : &one));
+		spawn_kill(&child);
+	}
+}
+END_TEST
+
 START_TEST(spawn_passes_only_listed_fds)
 {
 	AUTO(fd) int extra = open("/dev/null", O_RDONLY); /* deliberately not close-on-exec */
@@ -1367,6 +1391,7 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(pure, a_child_is_waited_for_if_sigchld_was_ignored, 0, 2);
 	tcase_add_test(pure, spawn_reports_a_missing_program);
 	tcase_add_test(pure, spawn_lowers_the_priority);
+	tcase_add_test(pure, spawn_lets_a_program_use_any_processor);
 	tcase_add_test(pure, spawn_passes_only_listed_fds);
 	tcase_add_loop_test(pure, a_child_that_cannot_be_watched_is_ended, 0, ARRAY_LEN(refusals));
 	tcase_add_test(pure, only_a_child_is_adopted);

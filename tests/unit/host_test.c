@@ -553,12 +553,21 @@ START_TEST(lists_of_processors_are_read)
 }
 END_TEST
 
+static size_t first_of(const cpu_set_t *set)
+{
+	size_t i = 0;
+
+	while (!CPU_ISSET(i, set))
+		i++;
+	return i;
+}
+
 START_TEST(as_many_threads_as_processors_are_pinned)
 {
 	struct child threads[2] = { start_sleep(), start_sleep() };
 	const pid_t ids[] = { threads[0].pid, threads[1].pid };
 	struct err err = ERR_INIT;
-	cpu_set_t all, none, got;
+	cpu_set_t all, none, one, got;
 	int n;
 
 	CPU_ZERO(&none);
@@ -573,6 +582,10 @@ START_TEST(as_many_threads_as_processors_are_pinned)
 	ck_assert_int_eq(vcpu_pin(ids, n == 1 ? 2 : 1, &all, &err), 0);
 	ck_assert(sched_getaffinity(ids[0], sizeof(got), &got) == 0);
 	ck_assert(CPU_EQUAL(&got, &all));
+	/* Without a set too, even if we ourselves have another. */
+	CPU_ZERO(&one);
+	CPU_SET(first_of(&all), &one);
+	ck_assert(sched_setaffinity(0, sizeof(one), &one) == 0);
 	ck_assert_int_eq(vcpu_pin(ids, 2, &none, &err), 0);
 	ck_assert(sched_getaffinity(ids[1], sizeof(got), &got) == 0);
 	ck_assert(CPU_EQUAL(&got, &all));

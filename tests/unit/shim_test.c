@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -540,6 +541,25 @@ START_TEST(the_shim_and_its_vmm_may_open_more_files_than_its_manager)
 }
 END_TEST
 
+/* A service of systemd with CPUAffinity=, as on nodes that keep processors for pods. */
+START_TEST(a_vmm_may_use_other_processors_than_its_manager)
+{
+	cpu_set_t all, one, got;
+	size_t first = 0;
+
+	ck_assert(sched_getaffinity(0, sizeof(all), &all) == 0);
+	while (!CPU_ISSET(first, &all))
+		first++;
+	CPU_ZERO(&one);
+	CPU_SET(first, &one);
+	ck_assert(sched_setaffinity(0, sizeof(one), &one) == 0);
+	shim_start_container("good");
+	ck_assert(sched_getaffinity((pid_t)shim_state(STATE_VMM), sizeof(got), &got) == 0);
+	ck_assert(CPU_EQUAL(&got, &all));
+	shim_kill_and_finish();
+}
+END_TEST
+
 /* What the shim prints about itself: containerd asks for it with -info. */
 static const char *const about[] = { "-info", "-version", "-help" };
 
@@ -584,6 +604,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, the_shim_joins_the_cgroup_of_the_options, 0,
 			    ARRAY_LEN(cgroup_options));
 	tcase_add_test(t, the_shim_and_its_vmm_may_open_more_files_than_its_manager);
+	tcase_add_test(t, a_vmm_may_use_other_processors_than_its_manager);
 	tcase_add_loop_test(t, the_shim_is_killed_before_containerd, 0, ARRAY_LEN(scores));
 	tcase_add_loop_test(t, output_that_cannot_be_opened_fails_create, 0,
 			    ARRAY_LEN(bad_outputs));

@@ -158,6 +158,7 @@ static int execute(const struct vmm_request *r, struct vmm *vmm, const struct in
 			   .user = r->user,
 			   .new_group = true,
 			   .many_files = true,
+			   .any_processor = true,
 			   .parent_death_signal = SIGKILL };
 	struct spawn_args a = { &s, r->label, &vmm->child, err, -1 };
 
