@@ -101,7 +101,7 @@ static void add_max(struct cgroup_settings *s, const char *controller, const cha
 		cgroup_settings_add(s, controller, file, "max");
 }
 
-/* In version 1 the swap limit counts memory and swap together. */
+/* In version 1 the swap limit counts memory and swap together, unless the memory has no limit. */
 static int swap_settings(const struct oci_resources *r, struct cgroup_settings *s, struct err *err)
 {
 	struct oci_i64 swap = r->memory.swap;
@@ -113,7 +113,7 @@ static int swap_settings(const struct oci_resources *r, struct cgroup_settings *
 	}
 	if (!swap.set || swap.v == 0)
 		return 0;
-	if (swap.v > 0 && r->memory.limit.v <= 0)
+	if (swap.v > 0 && r->memory.limit.v == 0)
 		return err_set(err, E_INVALID, "a swap limit without a memory limit");
 	if (swap.v > 0 && swap.v < r->memory.limit.v)
 		return err_set(err, E_INVALID, "memory and swap are limited below memory alone");
@@ -121,7 +121,7 @@ static int swap_settings(const struct oci_resources *r, struct cgroup_settings *
 		cgroup_settings_add(s, "memory", "memory.swap.max", "max");
 	else
 		cgroup_settings_add(s, "memory", "memory.swap.max", "%" PRId64,
-				    swap.v - r->memory.limit.v);
+				    r->memory.limit.v < 0 ? swap.v : swap.v - r->memory.limit.v);
 	return 0;
 }
 
@@ -262,6 +262,22 @@ static int check_usage(const struct cgroup *g, const struct oci_resources *r, st
 	return 0;
 }
 
+/* The settings. An update of the swap alone, as from "docker update --memory-swap", counts the memory
+ * that the group has. */
+static int settings_now(const struct cgroup *g, const struct oci_resources *r,
+			struct cgroup_settings *out, struct err *err)
+{
+	struct oci_resources now = *r;
+	uint64_t limit;
+
+	if (r->memory.swap.v > 0 && r->memory.limit.v == 0) {
+		limit = cgroup_number(g, "memory", "memory.max");
+		if (limit <= INT64_MAX)
+			now.memory.limit = (struct oci_i64){ true, (int64_t)limit };
+	}
+	return cgroup_v2_settings(&now, out, err);
+}
+
 static int v2_apply(struct cgroup *g, const struct oci_resources *r, struct err *err)
 {
 	AUTO(cgroup_settings) struct cgroup_settings s = { 0 };
@@ -269,7 +285,7 @@ static int v2_apply(struct cgroup *g, const struct oci_resources *r, struct err 
 	size_t n;
 	int program;
 
-	if (check_usage(g, r, err) < 0 || cgroup_v2_settings(r, &s, err) < 0 ||
+	if (check_usage(g, r, err) < 0 || settings_now(g, r, &s, err) < 0 ||
 	    cgroup_write(g, &s, err) < 0)
 		return -1;
 	rules = cgroup_device_rules(r, &n);

@@ -445,6 +445,34 @@ START_TEST(a_limit_below_the_usage_is_refused_on_request)
 }
 END_TEST
 
+/* An update of the swap alone counts the memory that the group has. Without a limit of the memory
+ * only an explicit one makes it a limit of the swap itself. */
+START_TEST(a_limit_of_the_swap_counts_the_memory)
+{
+	static const struct {
+		const char *has, *memory, *swap;
+	} swaps[] = { { "1000\n", "\"swap\":3000", "2000" },
+		      { "1000\n", "\"swap\":900", NULL },
+		      { "max\n", "\"swap\":3000", NULL },
+		      { "1000\n", "\"swap\":3000,\"limit\":-1", "3000" },
+		      { "1000\n", "\"swap\":3000,\"limit\":2500", "500" },
+		      { "1000\n", "\"swap\":-1", "max" } };
+	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
+
+	for (size_t i = 0; i < ARRAY_LEN(swaps); i++) {
+		AUTO(str) char *json = str_fmt("{\"memory\":{%s}}", swaps[i].memory);
+		AUTO(oci_resources) struct oci_resources *r = resources(json);
+		struct err err = ERR_INIT;
+
+		put("memory.max", swaps[i].has);
+		put("memory.swap.max", "-");
+		ck_assert_int_eq(g->ops->apply(g, r, &err), swaps[i].swap ? 0 : -1);
+		ck_assert_int_eq(err.code, swaps[i].swap ? E_OK : E_INVALID);
+		expect_file("memory.swap.max", swaps[i].swap ? swaps[i].swap : "-");
+	}
+}
+END_TEST
+
 START_TEST(unified_counters)
 {
 	AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
@@ -678,6 +706,7 @@ int main(void)
 	tcase_add_test(fake, a_unified_group_is_made_and_limited);
 	tcase_add_test(fake, tasks_are_reserved_at_the_top);
 	tcase_add_test(fake, a_limit_below_the_usage_is_refused_on_request);
+	tcase_add_test(fake, a_limit_of_the_swap_counts_the_memory);
 	tcase_add_test(fake, unified_counters);
 	tcase_add_test(fake, a_unified_group_is_frozen);
 	tcase_add_test(fake, deep_groups_are_removed);
