@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100 };
+enum { VERSION_MS = 5000, VERSION_MAX = 64, OOM_PAUSE_MS = 100, OOM_BURST = 16 };
 
 static void release(struct sandbox *s)
 {
@@ -249,18 +249,34 @@ static void ask_version(struct sandbox *s)
 
 static void ask_oom(void *arg);
 
+/* How long to wait before the next event is asked for. A hostile guest may report any number: the
+ * pause keeps the queue of the events from filling up. There is none for a few at once, as when
+ * several containers of a pod are killed: the report must come before the end of the container. */
+static uint64_t oom_pause(struct sandbox *s)
+{
+	uint64_t now = clock_ms();
+
+	if (s->oom_ms < now)
+		s->oom_ms = now;
+	s->oom_ms += OOM_PAUSE_MS;
+	return s->oom_ms - now > OOM_BURST * OOM_PAUSE_MS ? OOM_PAUSE_MS : 0;
+}
+
 static void on_oom(void *arg, const void *reply, const struct err *err)
 {
 	const Grpc__OOMEvent *event = reply;
 	struct sandbox *s = arg;
+	uint64_t ms;
 
 	if (err && err->code != E_LIMIT)
 		return; /* the connection has ended, and with it the sandbox */
 	if (!err && s->on_oom)
 		s->on_oom(s->arg, event->container_id);
-	/* A hostile guest may report any number; the pause keeps the event queue from filling
-	 * up. */
-	loop_delay(s->loop, &s->pause, err ? VM_AGAIN_MS : OOM_PAUSE_MS, ask_oom, s);
+	ms = err ? VM_AGAIN_MS : oom_pause(s);
+	if (ms)
+		loop_delay(s->loop, &s->pause, ms, ask_oom, s);
+	else
+		ask_oom(s);
 }
 
 /* Loop: sends GetOOMEvent, which the agent answers at the next OOM kill in any container. */

@@ -88,6 +88,7 @@ struct sandbox {
 	void (*on_oom)(void *arg, const char *id);
 	void *arg;
 	struct watch *pause; /* loop: timer until the next GetOOMEvent */
+	uint64_t oom_ms;     /* loop: when one event for each pause up to now would have come */
 };
 
 /* Makes a sandbox with its directories. loop and config must outlive it. E_EXISTS: the directory of

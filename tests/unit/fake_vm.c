@@ -349,12 +349,44 @@ static void end_in_pod(void)
 	}
 }
 
+/* --- script "oom": the same, and the signal stands for the kernel that is out of memory --- */
+
+static char starved[64]; /* the container that was not reported yet; "": none */
+
+static void report_starved(uint32_t stream)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(128);
+
+	wire_text(&payload, 1, starved);
+	reply_with(stream, &payload);
+	starved[0] = '\0';
+}
+
+/* The container of the current request is out of memory. */
+static void starve(void)
+{
+	(void)snprintf(starved, sizeof(starved), "%.*s", (int)strcspn(process, " "), process);
+	for (size_t i = n_held; i-- > 0;) {
+		struct held h = held[i];
+
+		if (!str_eq(h.method, "GetOOMEvent"))
+			continue;
+		memmove(&held[i], &held[i + 1], (--n_held - i) * sizeof(held[0]));
+		report_starved(h.stream);
+		return;
+	}
+}
+
 /* False: the request is served as by the other scripts. */
 static bool serve_pod(uint32_t stream, const char *method)
 {
 	if (str_eq(method, "SignalProcess")) {
 		reply_empty(stream);
+		if (plays("oom"))
+			starve();
 		end_in_pod();
+	} else if (plays("oom") && *starved && str_eq(method, "GetOOMEvent")) {
+		report_starved(stream);
 	} else if (str_eq(method, "WaitProcess") || str_starts(method, "ReadStd")) {
 		answer_if_gone(stream, method);
 	} else {
@@ -477,7 +509,7 @@ static void serve(uint32_t stream, const char *method)
 		return;
 	if (plays("silent-after-start") && running)
 		return;
-	if (plays("pod") && serve_pod(stream, method))
+	if ((plays("pod") || plays("oom")) && serve_pod(stream, method))
 		return;
 	if (plays("lingering") && serve_lingering(stream, method))
 		return;

@@ -107,11 +107,11 @@ END_TEST
 
 /* --- a container of a pod, whose VM runs on --- */
 
-static void start_pod(void)
+static void start_pod_of(const char *script)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
-	shim_start("pod", SHARE_9P);
+	shim_start(script, SHARE_9P);
 	shim_write_spec("sandbox", "", "");
 	shim_must(shim_create(), "Create");
 	shim_must(shim_ask_id("Start", 0), "Start");
@@ -120,6 +120,11 @@ static void start_pod(void)
 	wire_text(&payload, 2, BUNDLE);
 	shim_must(shim_ask("Create", &payload, 0), "Create");
 	shim_must(ask("Start", OTHER, ""), "Start");
+}
+
+static void start_pod(void)
+{
+	start_pod_of("pod");
 }
 
 static void end_pod(void)
@@ -141,6 +146,31 @@ START_TEST(statistics_are_there_until_a_container_in_a_pod_is_deleted)
 	shim_must(ask("Delete", OTHER, ""), "Delete");
 	shim_must_fail(ask("Stats", OTHER, ""), "not found");
 	end_pod();
+}
+END_TEST
+
+/* Two containers of a pod run out of memory, one just after the other. The manager takes the reason
+ * of an end from what it has heard when it hears of the end. */
+START_TEST(out_of_memory_is_reported_before_the_end)
+{
+	static const char *const order[] = { "/tasks/oom", "/tasks/exit", "/tasks/oom",
+					     "/tasks/exit" };
+	size_t next = 0;
+
+	start_pod_of("oom");
+	shim_must(kill_process(OTHER), "Kill");
+	shim_await_event("/tasks/exit", SIGNALLED);
+	shim_must(kill_process("c"), "Kill");
+	ck_assert_uint_eq(shim_wait(), SIGNALLED);
+	shim_must(ask("Delete", OTHER, ""), "Delete");
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_await_event("/tasks/delete", SIGNALLED);
+	for (unsigned i = 0; i < shim_n_events; i++) {
+		if (next < ARRAY_LEN(order) && str_eq(shim_events[i].topic, order[next]))
+			next++;
+	}
+	ck_assert_uint_eq(next, ARRAY_LEN(order));
+	shim_finish();
 }
 END_TEST
 
@@ -326,6 +356,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, the_terminal_of_an_exec_is_resized_during_its_start);
 	tcase_add_test(t, an_exec_is_killed_with_its_container);
 	tcase_add_test(t, statistics_are_there_until_a_container_in_a_pod_is_deleted);
+	tcase_add_test(t, out_of_memory_is_reported_before_the_end);
 	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
 	tcase_add_loop_test(t, an_exec_is_deleted_while_its_container_ends, 0, 4);
 }
