@@ -13,6 +13,16 @@
 
 enum { KEPT_MAX = 64 };
 
+static bool is_kept(const struct oom_events *e, const char *id)
+{
+	for (size_t i = 0; i < e->events.n; i++) {
+		if (str_eq(e->events.v[i], id))
+			return true;
+	}
+	return false;
+}
+
+/* A container's event is kept once: the shim asks for the next one only from time to time. */
 static void report(struct oom_events *to, const char *id)
 {
 	if (to->waiters.n) {
@@ -20,7 +30,7 @@ static void report(struct oom_events *to, const char *id)
 
 		vec_remove(&to->waiters, 0);
 		w->killed(w->arg, id);
-	} else if (to->events.n < KEPT_MAX) {
+	} else if (to->events.n < KEPT_MAX && !is_kept(to, id)) {
 		vec_push(&to->events, xstrdup(id));
 	}
 }

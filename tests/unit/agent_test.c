@@ -388,15 +388,20 @@ static void *ask_for_event(void *arg)
 	return NULL;
 }
 
-static void run_out_of_memory(const char *id)
+/* As many processes as times are killed; the first one lives on. */
+static void run_out_of_memory(const char *id, unsigned times)
 {
+	AUTO(str)
+	char *script = str_fmt("read go; for i in $(seq %u); do dd if=/dev/zero "
+			       "of=/dev/null bs=128M count=1; done; exit 3",
+			       times);
 	Grpc__UpdateContainerRequest r = GRPC__UPDATE_CONTAINER_REQUEST__INIT;
 	static const char json[] = "{\"memory\":{\"limit\":16777216}}";
 	struct err err = ERR_INIT;
 	AUTO(oci_resources)
 	struct oci_resources *limits = oci_resources_parse(json, strlen(json), "limits", &err);
 
-	lab_run(id, "read go; dd if=/dev/zero of=/dev/null bs=128M count=1; exit 3", false);
+	lab_run(id, script, false);
 	r.container_id = (char *)id;
 	r.resources = oci_resources_to_message(limits);
 	(void)lab_must("UpdateContainer", &r, NULL);
@@ -411,11 +416,11 @@ START_TEST(an_out_of_memory_event_reaches_early_and_late_callers)
 	pthread_t thread;
 
 	ck_assert(pthread_create(&thread, NULL, ask_for_event, &event) == 0);
-	run_out_of_memory("early");
+	run_out_of_memory("early", 1);
 	ck_assert(pthread_join(thread, NULL) == 0);
 	ck_assert_str_eq(event->container_id, "early");
 	protobuf_c_message_free_unpacked(&event->base, NULL);
-	run_out_of_memory("late");
+	run_out_of_memory("late", 1);
 	/* With cgroup v1 a kill may have more than one event. */
 	for (bool late = false; !late;) {
 		(void)ask_for_event(&event);
@@ -425,6 +430,27 @@ START_TEST(an_out_of_memory_event_reaches_early_and_late_callers)
 	}
 	lab_remove("early");
 	lab_remove("late");
+}
+END_TEST
+
+static void expect_event(const char *id)
+{
+	Grpc__OOMEvent *event = NULL;
+
+	(void)ask_for_event(&event);
+	ck_assert_str_eq(event->container_id, id);
+	protobuf_c_message_free_unpacked(&event->base, NULL);
+}
+
+/* However many of one container's processes are killed, another one's event does not wait. */
+START_TEST(an_out_of_memory_event_is_kept_once)
+{
+	run_out_of_memory("many", 5);
+	run_out_of_memory("other", 1);
+	expect_event("many");
+	expect_event("other");
+	lab_remove("many");
+	lab_remove("other");
 }
 END_TEST
 
@@ -571,6 +597,7 @@ int main(void)
 	tcase_add_test(tc, a_paused_container_stands_still);
 	tcase_add_test(tc, containers_share_ipc_uts_and_pid_on_request);
 	tcase_add_test(tc, an_out_of_memory_event_reaches_early_and_late_callers);
+	tcase_add_test(tc, an_out_of_memory_event_is_kept_once);
 	tcase_add_test(tc, a_removal_that_failed_is_tried_again);
 	tcase_add_test(tc, a_removal_has_a_deadline);
 	tcase_add_test(tc, destroy_sandbox_ends_running_containers);
