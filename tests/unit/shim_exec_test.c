@@ -13,6 +13,7 @@
 #include "base/str.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -171,6 +172,36 @@ START_TEST(out_of_memory_is_reported_before_the_end)
 	}
 	ck_assert_uint_eq(next, ARRAY_LEN(order));
 	shim_finish();
+}
+END_TEST
+
+/* A starting containerd asks for the processes of all its containers: it must not wait for a guest
+ * that does not answer, nor take the container for a lost one. */
+START_TEST(processes_of_a_silent_guest_are_counted_in_time)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024), of_other = BUF_INIT(64);
+	struct deadline soon;
+	struct answer a;
+
+	shim_more_config = "[agent.kata]\nrequest_timeout = 60\n";
+	shim_start("silent-after-start", SHARE_9P);
+	shim_write_spec("sandbox", "", "");
+	shim_must(shim_create(), "Create");
+	shim_write_spec("container", "", "");
+	wire_text(&payload, 1, OTHER);
+	wire_text(&payload, 2, BUNDLE);
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+	shim_must(shim_ask_id("Start", 0), "Start");
+	wire_text(&of_other, 1, OTHER);
+	soon = deadline_in(30000);
+	a = shim_ask("Pids", &of_other, 0);
+	ck_assert_msg(a.code == RPC_OK, "%s", a.text);
+	ck_assert(a.payload.len > 0 && !deadline_passed(soon));
+	buf_release(&a.payload);
+	ck_assert(kill((pid_t)shim_state(STATE_VMM), SIGKILL) == 0);
+	ck_assert_uint_eq(shim_wait(), 255);
+	shim_must(ask("Delete", OTHER, ""), "Delete");
+	shim_delete_container();
 }
 END_TEST
 
@@ -357,6 +388,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, an_exec_is_killed_with_its_container);
 	tcase_add_test(t, statistics_are_there_until_a_container_in_a_pod_is_deleted);
 	tcase_add_test(t, out_of_memory_is_reported_before_the_end);
+	tcase_add_test(t, processes_of_a_silent_guest_are_counted_in_time);
 	tcase_add_test(t, an_exec_is_killed_with_its_container_in_a_pod);
 	tcase_add_loop_test(t, an_exec_is_deleted_while_its_container_ends, 0, 4);
 }
