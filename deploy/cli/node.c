@@ -410,13 +410,14 @@ static bool wants_proof(const struct registration *reg)
 	return !reg->manager->no_proof && !reg->place->root && !str_eq(reg->manager->name, "none");
 }
 
-/* Returns "start MANAGER", with the command if it is known; heap. */
+/* Returns "start MANAGER", with the command if it is known; heap. If another one runs, that was
+ * probably meant. */
 static char *how_to_start(const struct cri *c)
 {
-	AUTO(str) char *start = cri_start_command(c);
+	AUTO(str) char *command = cri_start_command(c), *other = cri_other_runs(c);
 
-	return start ? str_fmt("start %s (%s)", cri_name(c), start)
-		     : str_fmt("start %s", cri_name(c));
+	return str_fmt("%s%sstart %s%s%s%s", other ? other : "", other ? ", or " : "", cri_name(c),
+		       command ? " (" : "", command ? command : "", command ? ")" : "");
 }
 
 /* Returns the remedy for a manager that does not run but is needed for the proof; heap. */

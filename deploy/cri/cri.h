@@ -100,6 +100,9 @@ const char *cri_socket(const struct cri *c);
  * no containerd of its own, or the path is not known. */
 char *cri_state(const struct cri *c);
 bool cri_runs(const struct cri *c);
+/* If a process of another manager runs on this node, returns the remedy, to name that one; heap.
+ * NULL: there is none. */
+char *cri_other_runs(const struct cri *c);
 /* Returns the command that starts its service, heap; NULL: neither systemd nor OpenRC runs. */
 char *cri_start_command(const struct cri *c);
 

@@ -246,6 +246,33 @@ const char *cri_socket(const struct cri *c)
 	return c->socket;
 }
 
+static bool has_process(const struct cri_backend *back, const struct processes *all)
+{
+	vec_each(const struct process, p, &all->rows) {
+		if (backend_runs_as(back, p))
+			return true;
+	}
+	return false;
+}
+
+/* The table has managers that include a containerd before it, and its front ends behind it. */
+char *cri_other_runs(const struct cri *c)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+
+	if (*c->root)
+		return NULL;
+	processes_scan(&all);
+	for (size_t i = 0; backends[i]; i++) {
+		const char *name = backends[i]->name;
+
+		if (backends[i] != c->back && has_process(backends[i], &all))
+			return str_fmt("%s runs here: name it with --cri %s%s", name, name,
+				       process_sees_host() ? " (the chart: k8sDistribution)" : "");
+	}
+	return NULL;
+}
+
 /* --- choosing --- */
 
 static bool is_label(const char *name)

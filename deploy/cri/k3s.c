@@ -62,7 +62,12 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	if (edits_read(e, c->config, &text, err) < 0)
 		return -1;
 	if (!text) {
+		AUTO(str) char *other = cri_other_runs(c);
+
 		err_set(err, E_STATE, "%s is missing", real);
+		/* k3s and rke2 have the same socket, so the other one seems to run. */
+		if (other)
+			return err_hint(err, "%s", other);
 		return err_hint(err,
 				"start %s once, which creates it; if it runs with --data-dir DIR, "
 				"use --cri-config DIR/agent/etc/containerd/config.toml",

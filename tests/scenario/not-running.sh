@@ -70,6 +70,22 @@ says 7 "containerd does not run; start containerd (systemctl start containerd)" 
 says 0 "nothing to do" "$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/release"
 says 0 "uninstalled" "$deploy" uninstall "${place[@]}" --yes
 
+# Another one runs, which was probably meant. A manager is recognised by the name of its program; the stand-in waits for
+# input that never arrives.
+mkfifo "$lab/never"
+echo "read -r line <$lab/never" >"$lab/wait"
+cp /bin/bash "$lab/k3s"
+"$lab/k3s" "$lab/wait" &
+says 7 "k3s runs here: name it with --cri k3s, or start containerd (systemctl start containerd), or use --no-proof" \
+	"$deploy" install "${place[@]}" "${trust[@]}" --yes --cri containerd --release "$lab/nowhere"
+says 7 "containerd does not run; k3s runs here: name it with --cri k3s (the chart: k8sDistribution), or start containerd" \
+	"$deploy" plan --host / "${place[@]}" "${trust[@]}" --cri containerd --release "$lab/release" --json
+mkdir -p "$lab/rke2"
+says 7 "k3s runs here: name it with --cri k3s" "$deploy" plan "${place[@]}" "${trust[@]}" --cri rke2 \
+	--cri-config "$lab/rke2/config.toml" --release "$lab/release"
+silent_about "start rke2 once"
+kill %1
+
 # `kata-manager try` needs a client whose server answers.
 for name in nerdctl docker ctr; do
 	# shellcheck disable=SC2016 # the dollar is for the script that is written
