@@ -175,11 +175,12 @@ static bool is_off(const struct toml_value *root)
 
 /* --- writing --- */
 
-int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema, struct err *err)
+int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema,
+		      const char *note, struct err *err)
 {
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 
-	buf_fmt(&text, CRI_OWN_FILE "version = %d\n", schema);
+	buf_fmt(&text, CRI_OWN_FILE "%sversion = %d\n", note ? note : "", schema);
 	if (handlers_write(c, schema, false, &text, err) < 0)
 		return -1;
 	return edit_file(e, path, buf_cstr(&text), err);
@@ -279,7 +280,7 @@ static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *r
 {
 	AUTO(str) char *path = cri_own_file(c, containerd_own[0]);
 
-	if (containerd_dropin(c, e, path, schema, err) < 0)
+	if (containerd_dropin(c, e, path, schema, NULL, err) < 0)
 		return -1;
 	return import_has(c, root, c->config, path) ? 0
 						    : edit_import(e, c->config, fresh, path, err);

@@ -2,7 +2,8 @@
 /*
  * The back end of k0s, which merges the files in containerd.d into the CRI configuration of its
  * containerd, and restarts it when a file there changes. A drop-in with another version than the
- * file that k0s writes would keep the node from starting: ours has the same version.
+ * file that k0s writes keeps the node from starting: ours has the same version. k0s 1.36, with
+ * another containerd, writes another version; its error names our file, which says what to do.
  */
 #include "base/mem.h"
 #include "base/path.h"
@@ -14,6 +15,11 @@
 #include "toml/toml.h"
 
 #include <string.h>
+
+static const char note[] =
+	"# A k0s whose containerd needs another version does not start with this file. Then\n"
+	"# remove it, start k0s, and run `kata-deploy upgrade`; a DaemonSet's pod does that "
+	"itself.\n";
 
 static const char *const own[] = { "containerd.d/kata-deploy.toml", NULL };
 
@@ -42,7 +48,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	}
 	if (schema <= 1)
 		schema = version_major(c->version) >= 2 ? 3 : 2;
-	return containerd_dropin(c, e, dropin, schema, err);
+	return containerd_dropin(c, e, dropin, schema, note, err);
 }
 
 static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)

@@ -83,7 +83,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	    (schema >= 3 || version_major(c->version) >= 2)) {
 		if (containerd_look(c, e, root, err) < 0)
 			return -1;
-		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);
+		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, NULL, err);
 	}
 	template = beside(c->config, templates[schema >= 3]);
 	return containerd_block(c, e, template, base_template, schema, false, err);

@@ -187,7 +187,9 @@ static const struct {
 	  "\nversion = 3\n", false },
 	{ "k0s", "k0s-1.7.toml", "/etc/k0s/containerd.toml",
 	  "/etc/k0s/containerd.d/kata-deploy.toml",
-	  "\nversion = 2\n[plugins.\"io.containerd.grpc.v1.cri\"", false },
+	  "\n# remove it, start k0s, and run `kata-deploy upgrade`; a DaemonSet's pod does that "
+	  "itself.\nversion = 2\n[plugins.\"io.containerd.grpc.v1.cri\"",
+	  false },
 	{ "k0s", "k0s-2.0.toml", "/etc/k0s/containerd.toml",
 	  "/etc/k0s/containerd.d/kata-deploy.toml",
 	  "\nversion = 3\n[plugins.\"io.containerd.cri.v1.runtime\"", false },
