@@ -327,24 +327,46 @@ static bool mentions(const char *text, const struct block *b, const char *shim, 
 	}
 }
 
-/* Finds a block whose lines somebody changed: the one with the shim of lines, or the only one. */
+/* True if a block has the header of a handler's table as one of these lines. Of two installations
+ * each has handlers of its own; runc may be in the block of either. */
+static bool has_table_of(const char *text, const struct block *b, const char *lines)
+{
+	AUTO(str) char *inside = xstrndup(text + b->from, b->to - b->from);
+	AUTO(strv) char **here = strv_split(inside, "\n"), **known = strv_split(lines, "\n");
+
+	strv_each(line, known) {
+		if (**line == '[' && !str_ends(*line, ".runtimes.runc]") && strv_has(here, *line))
+			return true;
+	}
+	return false;
+}
+
+/* True if a block has the path of no shim: it is of no use to any installation. */
+static bool is_spent(const char *text, const struct block *b)
+{
+	const char *at = text + b->from;
+	AUTO(str) char *shim = next_shim(&at, text + b->to);
+
+	return !shim;
+}
+
+/* Finds a block whose lines somebody changed: the one with the shim of lines, or with the table of
+ * one of its handlers, or one of which little is left. */
 static bool find_changed(const char *text, const char *lines, struct block *b)
 {
 	const char *inside = lines;
 	AUTO(str) char *spelled = next_shim(&inside, lines + strlen(lines));
 	AUTO(str) char *shim = spelled ? path_clean(spelled) : NULL;
-	struct block first, second;
-	size_t at = 0;
 
-	while (shim && next_block(text, at, b)) {
+	for (size_t at = 0; shim && next_block(text, at, b); at = b->to) {
 		if (mentions(text, b, shim, NULL))
 			return true;
-		at = b->to;
 	}
-	if (!next_block(text, 0, &first) || next_block(text, first.to, &second))
-		return false;
-	*b = first;
-	return true;
+	for (size_t at = 0; next_block(text, at, b); at = b->to) {
+		if (has_table_of(text, b, lines) || is_spent(text, b))
+			return true;
+	}
+	return false;
 }
 
 /* Finds the lines of a block: exactly as written, or between the remaining marks. */

@@ -366,6 +366,50 @@ START_TEST(block_edited_by_hand)
 }
 END_TEST
 
+/* Of two installations one has lost its lines: those of the other one stay. */
+START_TEST(lines_of_another_installation_stay)
+{
+	static const struct cri_handler other = { "other", "/srv/kata/etc/configuration.toml" };
+	struct cri_options o = options(), second = options();
+	AUTO(str) char *text = data("kubeadm-1.7.toml");
+	AUTO(str) char *record = NULL, *record_of_second = NULL, *left = NULL;
+
+	second.prefix = "/srv/kata";
+	second.handlers = &other;
+	second.nhandlers = 1;
+	put(ETC "config.toml", text);
+	record = install(&o, NULL, NULL);
+	put(ETC "config.toml", text);
+	record_of_second = install(&second, NULL, NULL);
+	left = get(ETC "config.toml");
+	ck_assert_ptr_nonnull(strstr(left, "runtimes.other]"));
+	uninstall(record);
+	same(ETC "config.toml", left);
+	uninstall(record_of_second);
+	same(ETC "config.toml", text);
+}
+END_TEST
+
+/* Somebody took out the lines and left the marks. */
+START_TEST(marks_that_are_left_go)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("kubeadm-1.7.toml");
+	AUTO(str) char *record = NULL, *with = NULL, *now = NULL;
+	const char *first, *last;
+
+	put(ETC "config.toml", text);
+	record = install(&o, NULL, NULL);
+	with = get(ETC "config.toml");
+	first = strchr(strstr(with, "# kata-deploy: begin"), '\n') + 1;
+	last = strstr(with, "# kata-deploy: end");
+	now = str_fmt("%.*s%s", (int)(first - with), with, last);
+	put(ETC "config.toml", now);
+	uninstall(record);
+	same(ETC "config.toml", text);
+}
+END_TEST
+
 START_TEST(template_is_extended)
 {
 	struct cri_options o = options();
@@ -1020,6 +1064,8 @@ int main(void)
 	tcase_add_loop_test(tc, no_configuration_yet, 0, ARRAY_LEN(fresh));
 	tcase_add_test(tc, no_configuration_then_edited);
 	tcase_add_test(tc, block_edited_by_hand);
+	tcase_add_test(tc, lines_of_another_installation_stay);
+	tcase_add_test(tc, marks_that_are_left_go);
 	tcase_add_test(tc, template_is_extended);
 	tcase_add_test(tc, handlers_come_and_go);
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
