@@ -19,7 +19,8 @@
  * unit sets no limit for that. */
 enum { RESTART_LONG = 300 };
 
-/* The first line of a template that extends the built-in one. */
+/* The first line of a template that extends the built-in one. A second one would render every table
+ * twice, which containerd refuses. */
 static const char base_template[] = "{{ template \"base\" . }}\n";
 
 static const char *const own[] = { "config.toml.d/kata-deploy.toml",
@@ -86,7 +87,14 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, NULL, err);
 	}
 	template = beside(c->config, templates[schema >= 3]);
-	return containerd_block(c, e, template, base_template, schema, false, err);
+	if (edits_read(e, template, &text, err) < 0)
+		return -1;
+	if (text && !text[strspn(text, " \t\r\n")]) {
+		err_set(err, E_CONFIG, "%s%s is empty, so %s gives its containerd an empty file",
+			c->root, template, c->back->name);
+		return err_hint(err, "remove it, and restart %s", c->back->name);
+	}
+	return containerd_block(c, e, template, text ? "" : base_template, schema, false, err);
 }
 
 static bool is_k3s(const struct process *p)

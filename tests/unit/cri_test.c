@@ -421,6 +421,8 @@ START_TEST(template_is_extended)
 	record = install(&o, NULL, NULL);
 	now = get(K3S "config.toml.tmpl");
 	ck_assert(str_starts(now, template) && strstr(now, "runtimes.kata]"));
+	/* The built-in template once, or every table would be there twice. */
+	ck_assert_ptr_null(strstr(now + strlen(template), "{{"));
 	/* The rendered file has the handlers then; they still count as ours. */
 	free(now);
 	now = str_fmt("%s[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n"
@@ -478,6 +480,35 @@ static int try_register(const struct cri_options *o)
 		return -1;
 	return cri_register(c, NULL, &change, &record, &err);
 }
+
+/* The second installation extends the template that the first one has made. */
+START_TEST(template_of_two_installations)
+{
+	static const struct cri_handler other = { "other", "/srv/kata/etc/configuration.toml" };
+	struct cri_options o = options(), second = options();
+	AUTO(str) char *text = data("k3s-1.7.toml");
+	AUTO(str) char *record = NULL, *record_of_second = NULL, *now = NULL;
+	size_t n;
+
+	second.prefix = "/srv/kata";
+	second.handlers = &other;
+	second.nhandlers = 1;
+	put(K3S "config.toml", text);
+	record = install(&o, NULL, NULL);
+	record_of_second = install(&second, NULL, NULL);
+	now = get(K3S "config.toml.tmpl");
+	ck_assert_ptr_nonnull(strstr(now, "runtimes.other]"));
+	ck_assert_ptr_nonnull(strstr(now, "{{ template \"base\" . }}"));
+	ck_assert_ptr_null(strstr(strstr(now, "{{") + 1, "{{"));
+	free(install(&o, record, &n));
+	ck_assert_uint_eq(n, 0);
+	uninstall(record_of_second);
+	uninstall(record);
+	same(K3S "config.toml.tmpl", NULL);
+	put(K3S "config.toml.tmpl", "\n");
+	FAILS(try_register(&o), E_CONFIG);
+}
+END_TEST
 
 static const struct {
 	const char *config, *text;
@@ -1067,6 +1098,7 @@ int main(void)
 	tcase_add_test(tc, lines_of_another_installation_stay);
 	tcase_add_test(tc, marks_that_are_left_go);
 	tcase_add_test(tc, template_is_extended);
+	tcase_add_test(tc, template_of_two_installations);
 	tcase_add_test(tc, handlers_come_and_go);
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
