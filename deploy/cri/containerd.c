@@ -137,21 +137,27 @@ static int parse(struct edits *e, const char *path, struct toml_value **out, str
 	return *out ? 0 : -1;
 }
 
+int containerd_look_at(struct cri *c, struct edits *e, const char *path, struct err *err)
+{
+	AUTO(toml) struct toml_value *tree = NULL;
+	int schema;
+
+	if (parse(e, path, &tree, err) < 0)
+		return -1;
+	if (!tree)
+		return 0;
+	schema = containerd_schema(tree, err);
+	return schema < 0 ? -1 : handlers_there(c, handlers_find(tree, schema), path, err);
+}
+
 int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root, struct err *err)
 {
 	AUTO(strv) char **files = import_files(c, root, c->config);
-	int schema = containerd_schema(root, err);
 
-	if (schema < 0 || handlers_there(c, handlers_find(root, schema), c->config, err) < 0)
+	if (containerd_look_at(c, e, c->config, err) < 0)
 		return -1;
 	strv_each(file, files) {
-		AUTO(toml) struct toml_value *tree = NULL;
-
-		if (parse(e, *file, &tree, err) < 0)
-			return -1;
-		schema = tree ? containerd_schema(tree, err) : 0;
-		if (schema < 0 ||
-		    (tree && handlers_there(c, handlers_find(tree, schema), *file, err) < 0))
+		if (containerd_look_at(c, e, *file, err) < 0)
 			return -1;
 	}
 	return 0;

@@ -25,9 +25,12 @@ MUST_CHECK int containerd_dropin(struct cri *c, struct edits *e, const char *pat
 /* Adds the edit that appends our lines to a file; runc: with a table for the runtime runc. */
 MUST_CHECK int containerd_block(struct cri *c, struct edits *e, const char *path, const char *fresh,
 				int schema, bool runc, struct err *err);
-/* Marks in c->have the handlers that the root file and its imports have. */
+/* Marks in c->have the handlers that the root file and its imports have; _look_at(): those of one
+ * file, which need not exist. */
 MUST_CHECK int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root,
 			       struct err *err);
+MUST_CHECK int containerd_look_at(struct cri *c, struct edits *e, const char *path,
+				  struct err *err);
 /* Returns the path of a file in the directory of config, heap. */
 char *beside(const char *config, const char *name);
 /* Returns the files that the root file config imports, patterns expanded, in order; strv, which the

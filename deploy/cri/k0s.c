@@ -14,6 +14,7 @@
 #include "deploy/cri/handlers.h"
 #include "toml/toml.h"
 
+#include <dirent.h>
 #include <string.h>
 
 static const char note[] =
@@ -21,13 +22,34 @@ static const char note[] =
 	"# remove it, start k0s, and run `kata-deploy upgrade`; a DaemonSet's pod does that "
 	"itself.\n";
 
-static const char *const own[] = { "containerd.d/kata-deploy.toml", NULL };
+#define DROPINS "containerd.d"
+
+static const char *const own[] = { DROPINS "/kata-deploy.toml", NULL };
+
+/* Looks at the drop-ins. */
+static int look_at_all(struct cri *c, struct edits *e, const char *ours, struct err *err)
+{
+	AUTO(str) char *dropins = beside(c->config, DROPINS);
+	AUTO(str) char *real = cri_path(c, dropins);
+	AUTO(dir) DIR *dir = opendir(real);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		AUTO(str) char *path = path_join(dropins, entry->d_name);
+
+		if (str_ends(path, ".toml") && !str_eq(path, ours) &&
+		    containerd_look_at(c, e, path, err) < 0)
+			return -1;
+	}
+	return 0;
+}
 
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
 	AUTO(str) char *dropin = cri_own_file(c, own[0]);
 	const char *text;
+	bool managed;
 	int schema;
 
 	if (edits_read(e, c->config, &text, err) < 0)
@@ -36,12 +58,16 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	struct toml_value *root = toml_parse(real, text ? text : "", text ? strlen(text) : 0, NULL,
 					     err);
 	schema = root ? containerd_schema(root, err) : -1;
-	if (schema < 0 || containerd_look(c, e, root, err) < 0)
+	if (schema < 0)
+		return -1;
+	/* Without that comment the administrator wrote the file, and it must import the drop-in.
+	 * With it, k0s has merged all drop-ins, ours as it was too, into what the file imports. */
+	managed = !text || strstr(text, "k0s_managed=true");
+	if ((managed ? look_at_all(c, e, dropin, err) : containerd_look(c, e, root, err)) < 0)
 		return -1;
 	if (handlers_all(c))
 		return 0;
-	/* Without that comment the administrator wrote the file, and it must import the drop-in. */
-	if (text && !strstr(text, "k0s_managed=true") && !import_has(c, root, c->config, dropin)) {
+	if (!managed && !import_has(c, root, c->config, dropin)) {
 		err_set(err, E_UNSUPPORTED, "%s is not managed by k0s and does not import %s", real,
 			dropin);
 		return err_hint(err, "add it to the imports there");

@@ -53,6 +53,18 @@ static int check(struct cri *c, struct edits *e, const char *config, char **why,
 	return 0;
 }
 
+static int look_at_imports(struct cri *c, struct edits *e, const struct toml_value *root,
+			   struct err *err)
+{
+	AUTO(strv) char **files = import_files(c, root, c->config);
+
+	strv_each(file, files) {
+		if (containerd_look_at(c, e, *file, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
@@ -82,7 +94,12 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	/* Drop-ins are merged by containerd 2 only. */
 	if (import_has(c, root, c->config, dropins) &&
 	    (schema >= 3 || version_major(c->version) >= 2)) {
-		if (containerd_look(c, e, root, err) < 0)
+		/* In the root file only a handler of another program counts: k3s may have rendered
+		 * it from our lines in the template, which are gone now. */
+		if (containerd_look_at(c, e, c->config, err) < 0)
+			return -1;
+		handlers_forget(c);
+		if (look_at_imports(c, e, root, err) < 0)
 			return -1;
 		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, NULL, err);
 	}

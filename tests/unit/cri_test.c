@@ -435,6 +435,68 @@ START_TEST(template_is_extended)
 }
 END_TEST
 
+/* A newer k3s imports drop-ins. What it has rendered from our lines in the template does not count:
+ * these lines go. */
+START_TEST(a_k3s_that_learns_to_import)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("k3s-2.1.toml");
+	AUTO(str) char *record = NULL, *again = NULL, *lines = NULL, *rendered = NULL;
+	static const char old[] = "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\"]\n";
+	size_t n;
+
+	put(K3S "config.toml", old);
+	record = install(&o, NULL, NULL);
+	lines = get(K3S "config-v3.toml.tmpl");
+	ck_assert(lines && str_starts(lines, "{{ template \"base\" . }}\n"));
+	rendered = str_fmt("%s%s", text, strchr(lines, '\n') + 1);
+	put(K3S "config.toml", rendered);
+	again = install(&o, record, NULL);
+	same(K3S "config-v3.toml.tmpl", NULL);
+	put(K3S "config.toml", text);
+	free(install(&o, again, &n));
+	ck_assert_uint_eq(n, 0);
+	free(lines);
+	lines = get(K3S "config-v3.toml.d/kata-deploy.toml");
+	ck_assert(lines && strstr(lines, "runtimes.kata]") && strstr(lines, "runtimes.kata-qemu]"));
+	uninstall(again);
+	same(K3S "config-v3.toml.d/kata-deploy.toml", NULL);
+}
+END_TEST
+
+/* k0s before 1.36 imports one file, into which it merges all drop-ins. */
+START_TEST(what_k0s_has_merged)
+{
+	static const struct cri_handler changed[] = { { "kata", "/etc/kata.toml" },
+						      { "kata-qemu", NULL } };
+	struct cri_options o = options();
+	AUTO(str) char *text = data("k0s-1.7.toml");
+	AUTO(str) char *record = NULL, *own = NULL, *again = NULL, *mine = NULL;
+	size_t n;
+
+	put("/etc/k0s/containerd.toml", text);
+	record = install(&o, NULL, NULL);
+	own = get("/etc/k0s/containerd.d/kata-deploy.toml");
+	put("/run/k0s/containerd-cri.toml", own);
+	again = install(&o, record, &n);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_str_eq(again, record);
+	/* Nor is what it has merged in the way of a change. */
+	o.handlers = changed;
+	free(install(&o, record, &n));
+	ck_assert_uint_eq(n, 1);
+	o.handlers = handlers;
+	free(install(&o, record, NULL));
+	/* A handler in another drop-in is its administrator's. */
+	put("/etc/k0s/containerd.d/mine.toml",
+	    "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n"
+	    "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n");
+	free(install(&o, record, NULL));
+	mine = get("/etc/k0s/containerd.d/kata-deploy.toml");
+	ck_assert(mine && !strstr(mine, "runtimes.kata]") && strstr(mine, "runtimes.kata-qemu]"));
+}
+END_TEST
+
 START_TEST(handlers_come_and_go)
 {
 	struct cri_options o = options();
@@ -1099,6 +1161,8 @@ int main(void)
 	tcase_add_test(tc, marks_that_are_left_go);
 	tcase_add_test(tc, template_is_extended);
 	tcase_add_test(tc, template_of_two_installations);
+	tcase_add_test(tc, a_k3s_that_learns_to_import);
+	tcase_add_test(tc, what_k0s_has_merged);
 	tcase_add_test(tc, handlers_come_and_go);
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
