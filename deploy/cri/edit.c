@@ -59,7 +59,10 @@ void edits_release(struct edits *e)
 	vec_each(struct edit, done, &e->done)
 		edit_release(done);
 	vec_release(&e->files);
+	vec_each(struct edit, lost, &e->lost)
+		edit_release(lost);
 	vec_release(&e->done);
+	vec_release(&e->lost);
 	free(e->reason);
 }
 
@@ -439,12 +442,39 @@ char *edits_without_blocks(const char *text)
 	return xstrdup(buf_cstr(&rest));
 }
 
-static int undo_block(struct work_file *f, const struct edit *e)
+static struct edit edit_copy(const struct edit *e)
+{
+	return (struct edit){ .kind = e->kind,
+			      .path = xstrdup(e->path),
+			      .text = e->text ? xstrdup(e->text) : NULL,
+			      .base = e->base ? xstrdup(e->base) : NULL,
+			      .made_key = e->made_key,
+			      .made_all = e->made_all };
+}
+
+void edits_keep(struct edits *e, const struct edit *lost)
+{
+	vec_push(&e->done, edit_copy(lost));
+}
+
+int edits_write(struct edits *e, const char *path, const char *text, struct err *err)
+{
+	struct work_file *f = find_file(e, path, err);
+
+	if (!f)
+		return -1;
+	str_set(&f->want, text);
+	return 0;
+}
+
+static int undo_block(struct edits *all, struct work_file *f, const struct edit *e)
 {
 	struct block b;
 
 	if (find_block(f->want, e->text, &b))
 		take_out(f, &b);
+	else
+		vec_push(&all->lost, edit_copy(e));
 	return 0;
 }
 
@@ -475,12 +505,12 @@ static int undo_docker(struct work_file *f, const struct edit *e, struct err *er
 	return 0;
 }
 
-static int undo_text(struct work_file *f, const struct edit *e, struct err *err)
+static int undo_text(struct edits *all, struct work_file *f, const struct edit *e, struct err *err)
 {
 	if (!e->text)
 		bug("an edit of %s without its text", e->path);
 	if (e->kind == EDIT_BLOCK)
-		return undo_block(f, e);
+		return undo_block(all, f, e);
 	return e->kind == EDIT_IMPORT ? undo_toml(f, e, err) : undo_docker(f, e, err);
 }
 
@@ -511,7 +541,7 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 		return 0;
 	}
 	with = xstrdup(f->want);
-	if (undo_text(f, e, err) < 0)
+	if (undo_text(all, f, e, err) < 0)
 		return -1;
 	/* The edit created the file, and nothing else is in it. */
 	if (e->base && str_eq(f->want, e->base))

@@ -69,6 +69,7 @@ struct edits {
 	const char *root; /* borrowed; "" for / */
 	VEC(struct work_file) files;
 	VEC(struct edit) done; /* to be recorded */
+	VEC(struct edit) lost; /* BLOCK: to be undone, but not in their files */
 	char *reason;          /* overrides the usual reason of the plan */
 	bool off;              /* no registration is possible; reason has the cause */
 };
@@ -94,8 +95,13 @@ MUST_CHECK int edit_import(struct edits *e, const char *path, const char *fresh,
 /* Adds a member (value: JSON) to the object runtimes of daemon.json. */
 MUST_CHECK int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
 			   struct err *err);
-/* Undoes the edits of a record (its member "edits"; recorded may be NULL), newest first. */
+/* Undoes the edits of a record (its member "edits"; recorded may be NULL), newest first. Blocks that
+ * are not found are in e->lost then. */
 MUST_CHECK int edits_undo(struct edits *e, const struct json *recorded, struct err *err);
+/* Keeps an edit of e->lost in the record. */
+void edits_keep(struct edits *e, const struct edit *lost);
+/* Replaces the text of a file that exists. */
+MUST_CHECK int edits_write(struct edits *e, const char *path, const char *text, struct err *err);
 /*
  * These remove a registration whose record was lost together with its prefix.
  * edits_adopt(): lines between our comments, or a whole file that begins with CRI_OWN_FILE, if they

@@ -75,18 +75,23 @@ const char *handlers_string(const struct toml_value *table, const char *key)
 	return v && v->type == TOML_STRING && *v->string.text ? v->string.text : NULL;
 }
 
+const char *handlers_program(const struct toml_value *handler)
+{
+	const char *path = handlers_string(handler, "runtime_path");
+
+	return path ? path : handlers_string(handler, "runtime_type");
+}
+
 static bool runs_our_shim(const struct cri *c, const struct cri_handler *h,
 			  const struct toml_value *there)
 {
 	if (c->back->runs_shim)
 		return c->back->runs_shim(c, h, there);
 	AUTO(str) char *shim = cri_shim(c);
-	const char *type = handlers_string(there, "runtime_type"),
-		   *path = handlers_string(there, "runtime_path");
 	const struct toml_value *options = there->type == TOML_TABLE ? toml_find(there, "options")
 								     : NULL;
 
-	return str_eq(path ? path : type, shim) &&
+	return str_eq(handlers_program(there), shim) &&
 	       str_eq(handlers_string(options, "ConfigPath"), h->config);
 }
 

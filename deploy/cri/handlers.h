@@ -31,5 +31,7 @@ MUST_CHECK int handlers_there(struct cri *c, const struct toml_value *runtimes, 
 void handlers_forget(struct cri *c);
 /* A string that is not empty, borrowed; NULL: table, which may be NULL, has none of that key. */
 const char *handlers_string(const struct toml_value *table, const char *key);
+/* Returns the program that a handler of containerd runs, borrowed; NULL: it is not known. */
+const char *handlers_program(const struct toml_value *handler);
 /* True if the configuration has all handlers (c->have). */
 bool handlers_all(const struct cri *c);

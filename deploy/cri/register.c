@@ -15,6 +15,7 @@
 #include "deploy/cri/containerd.h"
 #include "deploy/cri/cri.h"
 #include "deploy/cri/edit.h"
+#include "deploy/cri/lost.h"
 #include "deploy/cri/process.h"
 #include "deploy/cri/restart.h"
 #include "json/json.h"
@@ -277,7 +278,7 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 	if (edits_spelling(&ch->edits, recorded, shim, &c->spelled, err) < 0)
 		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
-	    c->back->edit(c, &ch->edits, err) < 0)
+	    lost_settle(&ch->edits, false, err) < 0 || c->back->edit(c, &ch->edits, err) < 0)
 		return -1;
 	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
@@ -332,9 +333,10 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 	if (!o->restart_with)
 		as_recorded.restart_with = json_get_text(recorded, "restart-with");
 	processes_scan(&all);
-	if (edits_undo(&ch->edits, recorded, err) < 0 ||
+	if (edits_undo(&ch->edits, recorded, err) < 0 || lost_settle(&ch->edits, true, err) < 0 ||
 	    cri_look(&as_recorded, back, &all, &c, err) < 0)
 		return -1;
+	lost_warn(c, &ch->edits);
 	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
 	list_files(ch, out);

@@ -351,3 +351,103 @@ int toml_edit_remove_string(const char *file, const char *text, size_t len, cons
 	cut_out(text, len, cuts, out);
 	return check_result(file, out, err) < 0 ? -1 : TOML_EDITED;
 }
+
+/* --- removing a table --- */
+
+struct removal {
+	const char *const *path;
+	size_t n;
+	bool below;     /* the lines since the last header belong to the table */
+	bool any;       /* lines were cut */
+	struct cut cut; /* the next lines to be cut; to is 0 if there are none */
+	size_t copied;  /* so much of the document is in out, or was cut */
+};
+
+static bool follows_blank(const char *text, size_t at)
+{
+	return at == 0 || only_blanks(text, line_start(text, at - 1), at);
+}
+
+static void cut_lines(struct removal *r, const char *text, size_t len, struct buf *out)
+{
+	struct cut *c = &r->cut;
+
+	if (!c->to)
+		return;
+	while (follows_blank(text, c->from) && c->to < len &&
+	       only_blanks(text, c->to, line_end(text, len, c->to)))
+		c->to = line_end(text, len, c->to);
+	buf_add(out, text + r->copied, c->from - r->copied);
+	r->copied = c->to;
+	r->any = true;
+	c->to = 0;
+}
+
+/* Reads a header, t being its first bracket, up to the end of its line. */
+static int read_header(struct removal *r, struct toml_lexer *lx, struct toml_token *t,
+		       struct err *err)
+{
+	size_t same = 0, keys = 0;
+
+	while (t->kind != TOML_TOKEN_NEWLINE && t->kind != TOML_TOKEN_END) {
+		bool quoted;
+
+		if (toml_lex(lx, TOML_AT_KEY, t, err) < 0)
+			return -1;
+		quoted = t->kind == TOML_TOKEN_STRING;
+		if (!quoted && t->kind != TOML_TOKEN_BARE)
+			continue;
+		const char *key = quoted ? buf_cstr(&lx->value) : lx->text + t->span.offset;
+		size_t size = quoted ? lx->value.len : t->span.len;
+
+		if (keys < r->n && same == keys && strlen(r->path[keys]) == size &&
+		    memcmp(r->path[keys], key, size) == 0)
+			same++;
+		keys++;
+	}
+	r->below = same == r->n;
+	return 0;
+}
+
+static int read_lines(struct removal *r, struct toml_lexer *lx, struct buf *out, struct err *err)
+{
+	size_t mark = lx->at;
+	struct toml_token t;
+
+	do {
+		if (toml_lex(lx, TOML_AT_KEY, &t, err) < 0)
+			return -1;
+		if (t.kind == TOML_TOKEN_OPEN_BRACKET) {
+			size_t start = line_start(lx->text, t.span.offset);
+
+			if (read_header(r, lx, &t, err) < 0)
+				return -1;
+			if (!r->below)
+				cut_lines(r, lx->text, lx->len, out);
+			else if (!r->cut.to)
+				r->cut.from = start < mark ? mark : start;
+		} else if (t.kind != TOML_TOKEN_BARE && t.kind != TOML_TOKEN_STRING) {
+			continue;
+		} else if (skip_pair(lx, &t, err) < 0) {
+			return -1;
+		}
+		if (r->below)
+			r->cut.to = lx->at;
+	} while (t.kind != TOML_TOKEN_END);
+	cut_lines(r, lx->text, lx->len, out);
+	return 0;
+}
+
+int toml_edit_remove_table(const char *file, const char *text, size_t len, const char *const *path,
+			   size_t n, struct buf *out, struct err *err)
+{
+	AUTO(toml) struct toml_value *root = toml_parse(file, text, len, NULL, err);
+	AUTO(toml_lexer) struct toml_lexer lx = { 0 };
+	struct removal r = { .path = path, .n = n };
+
+	if (!root || toml_lexer_init(&lx, file, text, len, err) < 0 ||
+	    read_lines(&r, &lx, out, err) < 0)
+		return -1;
+	buf_add(out, text + r.copied, len - r.copied);
+	return check_result(file, out, err) < 0 ? -1 : r.any ? TOML_EDITED : 0;
+}

@@ -40,5 +40,13 @@ MUST_CHECK int toml_edit_remove_string(const char *file, const char *text, size_
 				       const char *key, const char *value, bool created,
 				       struct buf *out, struct err *err);
 
+/* Removes the table at a path of keys and the tables below it, where they are written under headers
+ * of their own: each from its header to its last pair. What stands before the next header stays, such
+ * as comments, but of two empty lines that would follow each other one goes. Returns TOML_EDITED, or 0
+ * if there is no such header (out gets the same bytes). E_CONFIG: the document is not TOML. */
+MUST_CHECK int toml_edit_remove_table(const char *file, const char *text, size_t len,
+				      const char *const *path, size_t n, struct buf *out,
+				      struct err *err);
+
 /* Appends value as a basic TOML string, quotes included. */
 void toml_edit_quote(struct buf *out, const char *value);

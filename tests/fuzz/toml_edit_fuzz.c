@@ -2,7 +2,7 @@
 /*
  * Adding a string to an array of a TOML document, and removing it. Adding it and removing it again
  * gives back the original bytes. Adding it a second time changes nothing. Removing it from any
- * document removes one element and keeps the others in order.
+ * document removes one element and keeps the others in order. Removing a table keeps all other keys.
  */
 
 #include "toml/edit.h"
@@ -75,9 +75,34 @@ static void check_remove(const char *text, size_t size, bool created)
 		bug("another element is gone");
 }
 
+static void check_remove_table(const char *text, size_t size)
+{
+	static const char *const path[] = { "t" };
+	AUTO(buf) struct buf out = BUF_INIT(ROOM);
+	struct err err = ERR_INIT;
+	int how = toml_edit_remove_table("fuzz", text, size, path, 1, &out, &err);
+	AUTO(toml) struct toml_value *before = NULL, *after = NULL;
+	size_t gone;
+
+	if (how < 0 && err.code != E_CONFIG && err.code != E_LIMIT)
+		bug("removal of a table: %s", err.msg);
+	if (how < 0)
+		return;
+	before = toml_parse("fuzz", text, size, NULL, &err);
+	after = toml_parse("fuzz", buf_cstr(&out), out.len, NULL, &err);
+	if (how == 0 && !same(&out, text, size))
+		bug("no table, but changed");
+	/* Pairs may be in it without a header: t.a = 1 before [t.b]. */
+	gone = how && !toml_find(after, path[0]);
+	if (after->table.n + gone != before->table.n)
+		bug("%zu keys of %zu are left", after->table.n, before->table.n);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = size ? (const char *)data : "";
+
+	check_remove_table(text, size);
 
 	check_add(text, size);
 	check_remove(text, size, true);

@@ -410,6 +410,47 @@ START_TEST(marks_that_are_left_go)
 }
 END_TEST
 
+/* Returns a file as another program would write it, which reads it as TOML: without comments. */
+static char *rewritten(const char *text)
+{
+	AUTO(buf) struct buf out = BUF_INIT(FILE_LIMIT);
+
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
+		if (*line != '#')
+			buf_add(&out, line, (size_t)(strchr(line, '\n') + 1 - line));
+	return xstrdup(buf_cstr(&out));
+}
+
+/* The installers of other runtimes write containerd's file anew. */
+START_TEST(a_block_without_its_comments)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("kubeadm-1.7.toml");
+	AUTO(str) char *record = NULL, *again = NULL, *with = NULL, *now = NULL, *left = NULL;
+	size_t n;
+
+	put(ETC "config.toml", text);
+	record = install(&o, NULL, NULL);
+	with = get(ETC "config.toml");
+	now = rewritten(with);
+	left = rewritten(text);
+	put(ETC "config.toml", now);
+	/* Nothing is changed, so containerd is not restarted. */
+	again = install(&o, record, &n);
+	ck_assert_uint_eq(n, 0);
+	uninstall(again);
+	same(ETC "config.toml", left);
+	/* The administrator's handler of that name stays. */
+	put(ETC "config.toml",
+	    "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n"
+	    "runtime_type = \"/usr/local/bin/containerd-shim-kata-v2\"\n");
+	free(left);
+	left = get(ETC "config.toml");
+	uninstall(again);
+	same(ETC "config.toml", left);
+}
+END_TEST
+
 START_TEST(template_is_extended)
 {
 	struct cri_options o = options();
@@ -1159,6 +1200,7 @@ int main(void)
 	tcase_add_test(tc, block_edited_by_hand);
 	tcase_add_test(tc, lines_of_another_installation_stay);
 	tcase_add_test(tc, marks_that_are_left_go);
+	tcase_add_test(tc, a_block_without_its_comments);
 	tcase_add_test(tc, template_is_extended);
 	tcase_add_test(tc, template_of_two_installations);
 	tcase_add_test(tc, a_k3s_that_learns_to_import);

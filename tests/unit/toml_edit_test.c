@@ -155,6 +155,41 @@ START_TEST(refused_documents)
 }
 END_TEST
 
+static const struct {
+	const char *before, *after; /* after is NULL if nothing is removed */
+} tables[] = {
+	{ "", NULL },
+	{ "a.b = 1\n", NULL },
+	{ "[a]\nb = { c = 1 }\n", NULL },
+	{ "[a.bc]\nx = 1\n[b]\n[a]\nb1 = 1\n", NULL },
+	{ "[a.b]\nx = 1\n", "" },
+	{ "[a.b]", "" },
+	{ "\xEF\xBB\xBF[a.b]\nx = 1\n", "\xEF\xBB\xBF" },
+	{ "v = 1\n[a.b]\nx = 1\n[c]\n", "v = 1\n[c]\n" },
+	/* Quoted keys, blanks, comments, tables below, arrays of tables. */
+	{ "[a]\nz = 1\n [ 'a' . \"b\" ] # mine\n  x = [ # one\n   1 ]\n\n  [a.b.\"c\"]\n  y = 1\n# "
+	  "of d\n[d]\n",
+	  "[a]\nz = 1\n# of d\n[d]\n" },
+	{ "[[a.b]]\nx = 1\n[[a.b]]\n[a.b.c]\n[e]\n", "[e]\n" },
+	/* In two places; of the empty lines around it one stays. */
+	{ "[a.b]\nx = 1\n\n[c]\ny = 2\n\n[a.b.d]\nz = 1\n\n[e]\n", "[c]\ny = 2\n\n[e]\n" },
+	{ "[c]\r\n\r\n[a.b]\r\nx = 1\r\n\r\n\r\n[e]\r\n", "[c]\r\n\r\n[e]\r\n" },
+	{ "[a.b]\nx = \"\"\"\n[c]\n\"\"\"\n[e]\n", "[e]\n" },
+};
+
+START_TEST(remove_tables)
+{
+	static const char *const path[] = { "a", "b" };
+	AUTO(buf) struct buf out = BUF_INIT(4096);
+	const char *before = tables[_i].before, *after = tables[_i].after;
+	int how = toml_edit_remove_table("c.toml", before, strlen(before), path, ARRAY_LEN(path),
+					 &out, &err);
+
+	ck_assert_msg(how == (after ? TOML_EDITED : 0), "%d: %s", how, err.msg);
+	ck_assert_str_eq(buf_cstr(&out), after ? after : before);
+}
+END_TEST
+
 START_TEST(quotes)
 {
 	static const char value[] = "/a \"b\"\\c\td\x7F";
@@ -202,6 +237,7 @@ int main(void)
 	tcase_add_loop_test(tc, add_then_remove, 0, ARRAY_LEN(adds));
 	tcase_add_loop_test(tc, add_again_changes_nothing, 0, ARRAY_LEN(adds));
 	tcase_add_loop_test(tc, remove_after_edits, 0, ARRAY_LEN(edits));
+	tcase_add_loop_test(tc, remove_tables, 0, ARRAY_LEN(tables));
 	tcase_add_loop_test(tc, refused_documents, 0, ARRAY_LEN(refused));
 	tcase_add_test(tc, quotes);
 	tcase_add_test(tc, bounds);
