@@ -61,6 +61,7 @@ struct cri_backend {
 	const char *const *binaries; /* where its binary may be, if it does not run */
 	const char *const *units;    /* services to try, if its process has none */
 	const char *const *own;      /* files that we write, as for cri_own_file() */
+	const char *note;            /* a comment for the lines that we write, or NULL */
 	bool single; /* a node has at most one: one of its processes names the configuration of all */
 	bool (*is_mine)(const struct process *p); /* is p its process? NULL: compare exes */
 	/* Words on the command line of a process that is not the manager, though its program is:

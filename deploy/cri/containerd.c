@@ -181,9 +181,9 @@ static bool is_off(const struct toml_value *root)
 
 /* --- writing --- */
 
-int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema,
-		      const char *note, struct err *err)
+int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema, struct err *err)
 {
+	const char *note = c->back->note;
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 
 	buf_fmt(&text, CRI_OWN_FILE "%sversion = %d\n", note ? note : "", schema);
@@ -205,6 +205,8 @@ int containerd_block(struct cri *c, struct edits *e, const char *path, const cha
 {
 	AUTO(buf) struct buf lines = BUF_INIT(CRI_FILE_MAX);
 
+	if (c->back->note)
+		buf_str(&lines, c->back->note);
 	if (runc) {
 		buf_fmt(&lines,
 			CRI_BUILT_IN "[plugins.\"%s\".containerd.runtimes.runc]\n"
@@ -286,7 +288,7 @@ static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *r
 {
 	AUTO(str) char *path = cri_own_file(c, containerd_own[0]);
 
-	if (containerd_dropin(c, e, path, schema, NULL, err) < 0)
+	if (containerd_dropin(c, e, path, schema, err) < 0)
 		return -1;
 	return import_has(c, root, c->config, path) ? 0
 						    : edit_import(e, c->config, fresh, path, err);

@@ -19,9 +19,9 @@ extern const char *const containerd_clients[]; /* cri_backend.clients */
 MUST_CHECK int containerd_edit(struct cri *c, struct edits *e, struct err *err);
 /* Returns the version of a root file: 1 for a file without one, 0 for an empty file. E_CONFIG. */
 MUST_CHECK int containerd_schema(const struct toml_value *root, struct err *err);
-/* Adds the edit that writes our drop-in. note: a comment for its head, or NULL. */
+/* Adds the edit that writes our drop-in. */
 MUST_CHECK int containerd_dropin(struct cri *c, struct edits *e, const char *path, int schema,
-				 const char *note, struct err *err);
+				 struct err *err);
 /* Adds the edit that appends our lines to a file; runc: with a table for the runtime runc. */
 MUST_CHECK int containerd_block(struct cri *c, struct edits *e, const char *path, const char *fresh,
 				int schema, bool runc, struct err *err);

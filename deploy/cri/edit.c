@@ -28,7 +28,8 @@
 static const char *const kinds[] = { [EDIT_FILE] = "file",
 				     [EDIT_BLOCK] = "block",
 				     [EDIT_IMPORT] = "import",
-				     [EDIT_DOCKER] = "docker" };
+				     [EDIT_DOCKER] = "docker",
+				     [EDIT_CUT] = "cut" };
 
 static void edit_release(struct edit *e)
 {
@@ -269,6 +270,47 @@ int edit_docker(struct edits *e, const char *path, const char *name, const char 
 	return 0;
 }
 
+static size_t line_start(const char *text, size_t at)
+{
+	while (at > 0 && text[at - 1] != '\n')
+		at--;
+	return at;
+}
+
+/* Returns the first line with more than blanks, and the empty ones before it, heap. */
+static char *first_line(const char *text)
+{
+	size_t blanks = strspn(text, " \t\r\n");
+
+	return xstrndup(text, blanks + strcspn(text + blanks, "\n"));
+}
+
+bool edit_cut(struct edits *e, const char *path, const char *without)
+{
+	struct err ignored = ERR_INIT; /* the file has been read */
+	struct work_file *f = find_file(e, path, &ignored);
+	size_t same = 0, gone, len = strlen(without);
+
+	if (!f || !f->want || strlen(f->want) <= len)
+		return false;
+	gone = strlen(f->want) - len;
+	while (f->want[same] == without[same])
+		same++;
+	same = line_start(without, same);
+	if (!str_eq(f->want + same + gone, without + same))
+		return false;
+	AUTO(str) char *text = xstrndup(f->want + same, gone);
+
+	if (make_again(e, f, EDIT_CUT, text, ""))
+		return true;
+	note(e, f,
+	     (struct edit){ .kind = EDIT_CUT,
+			    .text = STEAL(text, NULL),
+			    .base = first_line(without + same) });
+	str_set(&f->want, without);
+	return true;
+}
+
 /* --- undoing --- */
 
 /* Lines between our comments. */
@@ -505,12 +547,35 @@ static int undo_docker(struct work_file *f, const struct edit *e, struct err *er
 	return 0;
 }
 
+/* Puts lines back: before the line that followed, or else to the end; unless their first line is there
+ * again. */
+static int undo_cut(struct work_file *f, const struct edit *e)
+{
+	AUTO(str) char *first = xstrndup(e->text, strcspn(e->text, "\n") + 1);
+	const char *at = e->base && *e->base ? strstr(f->want, e->base) : NULL;
+	const char *blanks = "";
+
+	if (strstr(f->want, first + strspn(first, " \t")))
+		return 0;
+	if (!at || strstr(at + 1, e->base))
+		at = f->want + strlen(f->want);
+	if (!*at && at > f->want && at[-1] != '\n')
+		blanks = "\n";
+	char *with = str_fmt("%.*s%s%s%s", (int)(at - f->want), f->want, blanks, e->text, at);
+
+	free(f->want);
+	f->want = with;
+	return 0;
+}
+
 static int undo_text(struct edits *all, struct work_file *f, const struct edit *e, struct err *err)
 {
 	if (!e->text)
 		bug("an edit of %s without its text", e->path);
 	if (e->kind == EDIT_BLOCK)
 		return undo_block(all, f, e);
+	if (e->kind == EDIT_CUT)
+		return undo_cut(f, e);
 	return e->kind == EDIT_IMPORT ? undo_toml(f, e, err) : undo_docker(f, e, err);
 }
 
@@ -544,7 +609,7 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 	if (undo_text(all, f, e, err) < 0)
 		return -1;
 	/* The edit created the file, and nothing else is in it. */
-	if (e->base && str_eq(f->want, e->base))
+	if (e->kind != EDIT_CUT && e->base && str_eq(f->want, e->base))
 		str_set(&f->want, NULL);
 	if (!str_eq(f->want, with))
 		keep_undone(f, e, STEAL(with, NULL));

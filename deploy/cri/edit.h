@@ -37,14 +37,15 @@ enum edit_kind {
 	EDIT_BLOCK,  /* lines at the end of a file, between two comments */
 	EDIT_IMPORT, /* an element of a TOML file's imports */
 	EDIT_DOCKER, /* a member of daemon.json's runtimes */
+	EDIT_CUT,    /* lines of a distribution that are taken out, and come back at the end */
 };
 
 struct edit {
 	enum edit_kind kind;
 	char *path;
-	char *text; /* BLOCK: the bytes; IMPORT: the element; DOCKER: the member's name */
+	char *text; /* BLOCK, CUT: the bytes; IMPORT: the element; DOCKER: the member's name */
 	/* If the edit created the file: its contents without the edit. When only these are left,
-	 * the undo removes the file. NULL: the file existed. */
+	 * the undo removes the file. NULL: the file existed. CUT: the line that followed. */
 	char *base;
 	bool made_key; /* IMPORT, DOCKER: the edit created the array or object */
 	bool made_all; /* DOCKER: the file was empty, which docker takes for an empty object */
@@ -95,6 +96,9 @@ MUST_CHECK int edit_import(struct edits *e, const char *path, const char *fresh,
 /* Adds a member (value: JSON) to the object runtimes of daemon.json. */
 MUST_CHECK int edit_docker(struct edits *e, const char *path, const char *name, const char *value,
 			   struct err *err);
+/* Takes out lines: those by which the text `without` of the file is shorter. False: they are not in one
+ * place. */
+bool edit_cut(struct edits *e, const char *path, const char *without);
 /* Undoes the edits of a record (its member "edits"; recorded may be NULL), newest first. Blocks that
  * are not found are in e->lost then. */
 MUST_CHECK int edits_undo(struct edits *e, const struct json *recorded, struct err *err);

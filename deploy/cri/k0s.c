@@ -74,7 +74,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	}
 	if (schema <= 1)
 		schema = version_major(c->version) >= 2 ? 3 : 2;
-	return containerd_dropin(c, e, dropin, schema, note, err);
+	return containerd_dropin(c, e, dropin, schema, err);
 }
 
 static int check(struct cri *c, struct edits *e, const char *config, char **why, struct err *err)
@@ -109,6 +109,7 @@ const struct cri_backend backend_k0s = {
 	.binaries = binaries,
 	.units = units,
 	.own = own,
+	.note = note,
 	.is_mine = k0s_starts,
 	.clients = containerd_clients,
 	.config_of = containerd_config_of,

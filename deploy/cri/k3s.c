@@ -101,7 +101,7 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 		handlers_forget(c);
 		if (look_at_imports(c, e, root, err) < 0)
 			return -1;
-		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, NULL, err);
+		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);
 	}
 	template = beside(c->config, templates[schema >= 3]);
 	if (edits_read(e, template, &text, err) < 0)

@@ -133,7 +133,7 @@ void lost_warn(const struct cri *c, struct edits *e)
 	AUTO(strv) char **imported = NULL;
 
 	/* k3s, rke2 and k0s write their containerd's files anew at every start. */
-	if (c->back->edit != containerd_edit)
+	if (c->back->own != containerd_own)
 		return;
 	imported = containerd_imported(c);
 	warn_of(c, e, c->config);

@@ -263,8 +263,8 @@ static int adopt(const struct cri *c, struct edits *e, struct err *err)
 {
 	if (c->back->adopt)
 		return c->back->adopt(c, e, err);
-	return c->back->edit == containerd_edit ? adopt_containerd(c, e, err)
-						: cri_adopt_own(c, e, err);
+	return c->back->own == containerd_own ? adopt_containerd(c, e, err)
+					      : cri_adopt_own(c, e, err);
 }
 
 static int plan_register(struct cri *c, const struct json *recorded, struct change *ch,

@@ -197,6 +197,11 @@ static const struct {
 	  SNAP "containerd-template.toml",
 	  "privileged_without_host_devices = true\npod_annotations = [\"io.katacontainers.*\"]\n",
 	  true },
+	{ "microk8s", "microk8s-kata.toml", SNAP "containerd-template.toml",
+	  SNAP "containerd-template.toml",
+	  "that does not have io.containerd.kata.v2.\n"
+	  "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n",
+	  true },
 	{ "microk8s", "microk8s-2.0.toml", SNAP "containerd-template.toml",
 	  SNAP "conf.d/kata-deploy.toml", "\nversion = 3\n", true },
 	{ "crio", "crio.conf", "/etc/crio/crio.conf", "/etc/crio/crio.conf.d/99-kata-deploy.conf",
@@ -610,6 +615,44 @@ START_TEST(template_of_two_installations)
 	same(K3S "config.toml.tmpl", NULL);
 	put(K3S "config.toml.tmpl", "\n");
 	FAILS(try_register(&o), E_CONFIG);
+}
+END_TEST
+
+/* The handler that MicroK8s comes with gives way, and returns; another one of that name does not. */
+START_TEST(the_handler_of_microk8s)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("microk8s-kata.toml");
+	AUTO(str) char *record = NULL, *again = NULL, *now = NULL, *edited_text = NULL;
+	char *at;
+	size_t n;
+
+	put(SNAP "containerd-template.toml", text);
+	record = install(&o, NULL, NULL);
+	now = get(SNAP "containerd-template.toml");
+	check_readable(SNAP "containerd-template.toml");
+	ck_assert(strstr(now, "io.containerd.kata.v2") &&
+		  !strstr(now, "BinaryName = \"kata-runtime\""));
+	again = install(&o, record, &n);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_str_eq(again, record);
+	/* A refresh of the snap changes other lines. */
+	at = strstr(now, "pause:3.10");
+	ck_assert_ptr_nonnull(at);
+	at[9] = '1';
+	put(SNAP "containerd-template.toml", now);
+	edited_text = xstrdup(text);
+	strstr(edited_text, "pause:3.10")[9] = '1';
+	uninstall(record);
+	same(SNAP "containerd-template.toml", edited_text);
+	/* It is there again: it is not put back a second time. */
+	put(SNAP "containerd-template.toml", edited_text);
+	uninstall(record);
+	same(SNAP "containerd-template.toml", edited_text);
+	at = strstr(edited_text, "kata-runtime");
+	memcpy(at, "mine", 4);
+	put(SNAP "containerd-template.toml", edited_text);
+	FAILS(try_register(&o), E_EXISTS);
 }
 END_TEST
 
@@ -1206,6 +1249,7 @@ int main(void)
 	tcase_add_test(tc, a_k3s_that_learns_to_import);
 	tcase_add_test(tc, what_k0s_has_merged);
 	tcase_add_test(tc, handlers_come_and_go);
+	tcase_add_test(tc, the_handler_of_microk8s);
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
 			    ARRAY_LEN(refusals));
