@@ -59,6 +59,7 @@ void edits_release(struct edits *e)
 	}
 	vec_each(struct edit, done, &e->done)
 		edit_release(done);
+	free(e->shim);
 	vec_release(&e->files);
 	vec_each(struct edit, lost, &e->lost)
 		edit_release(lost);
@@ -531,12 +532,46 @@ static int undo_toml(struct work_file *f, const struct edit *e, struct err *err)
 	return 0;
 }
 
-static int undo_docker(struct work_file *f, const struct edit *e, struct err *err)
+/* True if a runtime of docker runs that shim, however its path is spelled. */
+static bool runs_in_docker(const struct json *runtime, const char *shim)
+{
+	const char *type = json_kind(runtime) == JSON_IS_OBJECT
+				   ? json_get_text(runtime, "runtimeType")
+				   : NULL;
+	AUTO(str) char *clean = type ? path_clean(type) : NULL;
+
+	return clean && str_eq(clean, shim);
+}
+
+/* Returns the runtimes in docker's file, borrowed from *doc, which the caller frees; NULL: there are
+ * none. */
+static const struct json *docker_runtimes(const struct work_file *f, struct json **doc)
+{
+	struct err ignored = ERR_INIT; /* reported when the file is edited */
+	const struct json *runtimes;
+
+	*doc = f->want ? json_parse(f->want, strlen(f->want), f->real, &ignored) : NULL;
+	runtimes = *doc && json_kind(*doc) == JSON_IS_OBJECT ? json_get(*doc, "runtimes") : NULL;
+	return runtimes && json_kind(runtimes) == JSON_IS_OBJECT ? runtimes : NULL;
+}
+
+/* True if somebody else has put another program in the place of our runtime. */
+static bool was_replaced(const struct edits *all, const struct work_file *f, const struct edit *e)
+{
+	AUTO(json) struct json *doc = NULL;
+	const struct json *runtimes = docker_runtimes(f, &doc);
+	const struct json *there = runtimes ? json_get(runtimes, e->text) : NULL;
+
+	return all->shim && there && !runs_in_docker(there, all->shim);
+}
+
+static int undo_docker(const struct edits *all, struct work_file *f, const struct edit *e,
+		       struct err *err)
 {
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
 	const char *left;
 
-	if (is_blank(f->want))
+	if (is_blank(f->want) || was_replaced(all, f, e))
 		return 0;
 	if (docker_json_remove(f->real, f->want, e->text, e->made_key, &out, err) < 0)
 		return err_hint(err, "take '%s' out of its runtimes by hand", e->text);
@@ -576,7 +611,7 @@ static int undo_text(struct edits *all, struct work_file *f, const struct edit *
 		return undo_block(all, f, e);
 	if (e->kind == EDIT_CUT)
 		return undo_cut(f, e);
-	return e->kind == EDIT_IMPORT ? undo_toml(f, e, err) : undo_docker(f, e, err);
+	return e->kind == EDIT_IMPORT ? undo_toml(f, e, err) : undo_docker(all, f, e, err);
 }
 
 static void keep_undone(struct work_file *f, const struct edit *e, char *with)
@@ -661,13 +696,9 @@ int edits_adopt_import(struct edits *e, const char *path, const char *element, s
 /* True if a runtime has the form of those that we write, with that shim. */
 static bool is_docker_ours(const struct json *runtime, const char *shim)
 {
-	const char *type = json_kind(runtime) == JSON_IS_OBJECT
-				   ? json_get_text(runtime, "runtimeType")
-				   : NULL;
-	AUTO(str) char *clean = type ? path_clean(type) : NULL;
 	const struct json *options;
 
-	if (!clean || !str_eq(clean, shim))
+	if (!runs_in_docker(runtime, shim))
 		return false;
 	options = json_get(runtime, "options");
 	if (!options)
@@ -694,18 +725,13 @@ static int adopt_runtimes(struct work_file *f, const struct json *runtimes, cons
 int edits_adopt_docker(struct edits *e, const char *path, const char *shim, struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
-	struct err ignored = ERR_INIT; /* reported when the file is edited */
+	AUTO(json) struct json *doc = NULL;
+	const struct json *runtimes;
 
 	if (!f)
 		return -1;
-	AUTO(json)
-	struct json *j = f->want ? json_parse(f->want, strlen(f->want), f->real, &ignored) : NULL;
-	const struct json *runtimes = j && json_kind(j) == JSON_IS_OBJECT ? json_get(j, "runtimes")
-									  : NULL;
-
-	return runtimes && json_kind(runtimes) == JSON_IS_OBJECT
-		       ? adopt_runtimes(f, runtimes, shim, err)
-		       : 0;
+	runtimes = docker_runtimes(f, &doc);
+	return runtimes ? adopt_runtimes(f, runtimes, shim, err) : 0;
 }
 
 /* --- records --- */

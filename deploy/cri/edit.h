@@ -68,6 +68,7 @@ struct work_file {
 
 struct edits {
 	const char *root; /* borrowed; "" for / */
+	char *shim;       /* ours: a runtime of docker with another program is not; NULL: any is */
 	VEC(struct work_file) files;
 	VEC(struct edit) done; /* to be recorded */
 	VEC(struct edit) lost; /* BLOCK: to be undone, but not in their files */

@@ -274,6 +274,7 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 	AUTO(str) char *unchecked = NULL, *shim = cri_shim(c);
 	bool changes, served;
 
+	ch->edits.shim = path_clean(shim);
 	/* Keep the spelling of the shim's path: another one is no reason for a restart. */
 	if (edits_spelling(&ch->edits, recorded, shim, &c->spelled, err) < 0)
 		return -1;
@@ -326,6 +327,8 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 			       advice("install --cri NAME"));
 	/* From here on as the registration was made. */
 	as_recorded.nhandlers = 0;
+	AUTO(str) char *shim = str_fmt("%s/bin/containerd-shim-kata-v2", o->prefix);
+	ch->edits.shim = path_clean(shim);
 	if (!o->config)
 		as_recorded.config = json_get_text(recorded, "config");
 	if (!o->socket)

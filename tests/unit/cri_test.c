@@ -618,6 +618,34 @@ START_TEST(template_of_two_installations)
 }
 END_TEST
 
+/* A runtime that somebody has put in the place of ours stays, and is in the way. */
+START_TEST(a_runtime_of_docker_that_was_replaced)
+{
+	struct cri_options o = options();
+	AUTO(str) char *text = data("docker-plain.json");
+	AUTO(str) char *record = NULL, *now = NULL;
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(json) struct json *before = NULL;
+	const struct json *again;
+
+	o.name = "docker";
+	put("/etc/docker/daemon.json", text);
+	record = install(&o, NULL, NULL);
+	put("/etc/docker/daemon.json",
+	    "{\"runtimes\": {\"kata\": {\"runtimeType\": \"io.containerd.kata.v2\"}, "
+	    "\"kata-qemu\": {\"runtimeType\": \"/opt/kata//bin/containerd-shim-kata-v2\"}}}\n");
+	now = get("/etc/docker/daemon.json");
+	before = json_parse(record, strlen(record), "record", &err);
+	OK(cri_find(&o, &c, &err));
+	FAILS(cri_register(c, before, &change, &again, &err), E_EXISTS);
+	same("/etc/docker/daemon.json", now);
+	uninstall(record);
+	same("/etc/docker/daemon.json",
+	     "{\"runtimes\": {\"kata\": {\"runtimeType\": \"io.containerd.kata.v2\"}}}\n");
+}
+END_TEST
+
 /* The handler that MicroK8s comes with gives way, and returns; another one of that name does not. */
 START_TEST(the_handler_of_microk8s)
 {
@@ -1250,6 +1278,7 @@ int main(void)
 	tcase_add_test(tc, what_k0s_has_merged);
 	tcase_add_test(tc, handlers_come_and_go);
 	tcase_add_test(tc, the_handler_of_microk8s);
+	tcase_add_test(tc, a_runtime_of_docker_that_was_replaced);
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
 			    ARRAY_LEN(refusals));
