@@ -65,6 +65,28 @@ static int look_at_imports(struct cri *c, struct edits *e, const struct toml_val
 	return 0;
 }
 
+/* Adds the drop-in; root is what has been rendered last. */
+static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *root, int schema,
+		      struct err *err)
+{
+	AUTO(str) char *old = beside(c->config, templates[0]);
+	const char *text;
+
+	/* In the root file only a handler of another program counts: it may have been rendered from
+	 * our lines in the template, which are gone now. */
+	if (containerd_look_at(c, e, c->config, err) < 0)
+		return -1;
+	handlers_forget(c);
+	if (look_at_imports(c, e, root, err) < 0 || edits_read(e, old, &text, err) < 0)
+		return -1;
+	/* With containerd 2 it is rendered with version 2 only because of a template of that version,
+	 * which was ours if it is gone; then the next one has version 3. */
+	if (schema < 3 && !text)
+		schema = 3;
+	AUTO(str) char *dropin = cri_own_file(c, own[schema >= 3]);
+	return handlers_all(c) ? 0 : containerd_dropin(c, e, dropin, schema, err);
+}
+
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
@@ -93,16 +115,8 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	dropins = cri_own_file(c, own[schema >= 3]);
 	/* Drop-ins are merged by containerd 2 only. */
 	if (import_has(c, root, c->config, dropins) &&
-	    (schema >= 3 || version_major(c->version) >= 2)) {
-		/* In the root file only a handler of another program counts: k3s may have rendered
-		 * it from our lines in the template, which are gone now. */
-		if (containerd_look_at(c, e, c->config, err) < 0)
-			return -1;
-		handlers_forget(c);
-		if (look_at_imports(c, e, root, err) < 0)
-			return -1;
-		return handlers_all(c) ? 0 : containerd_dropin(c, e, dropins, schema, err);
-	}
+	    (schema >= 3 || version_major(c->version) >= 2))
+		return add_dropin(c, e, root, schema, err);
 	template = beside(c->config, templates[schema >= 3]);
 	if (edits_read(e, template, &text, err) < 0)
 		return -1;

@@ -510,6 +510,40 @@ START_TEST(a_k3s_that_learns_to_import)
 }
 END_TEST
 
+/* A k3s with containerd 1 becomes one with containerd 2: without our template, in the old version of the
+ * schema, it renders the new version. With an administrator's it does not. */
+START_TEST(a_k3s_that_gets_containerd_2)
+{
+	static const char rendered[] = "version = 2\nimports = [\"config.toml.d/*.toml\"]\n";
+	bool have[ARRAY_LEN(handlers)] = { false };
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_k3s,
+			 .o = &o,
+			 .root = root,
+			 .config = (char[]){ K3S "config.toml" },
+			 .version = (char[]){ "2.1.5-k3s1" },
+			 .have = have };
+	AUTO(edits) struct edits e = EDITS_INIT(root), other = EDITS_INIT(root);
+	AUTO(str) char *record = NULL;
+	const char *text;
+
+	put(K3S "config.toml", "version = 2\n");
+	record = install(&o, NULL, NULL);
+	put(K3S "config.toml", rendered);
+	AUTO(json) struct json *before = json_parse(record, strlen(record), "record", &err);
+	OK(edits_undo(&e, before, &err));
+	OK(backend_k3s.edit(&c, &e, &err));
+	OK(edits_read(&e, K3S "config.toml.tmpl", &text, &err));
+	ck_assert_ptr_null(text);
+	OK(edits_read(&e, K3S "config-v3.toml.d/kata-deploy.toml", &text, &err));
+	ck_assert(text && strstr(text, "\nversion = 3\n"));
+	put(K3S "config.toml.tmpl", "{{ template \"base\" . }}\n# mine\n");
+	OK(backend_k3s.edit(&c, &other, &err));
+	OK(edits_read(&other, K3S "config.toml.d/kata-deploy.toml", &text, &err));
+	ck_assert(text && strstr(text, "\nversion = 2\n"));
+}
+END_TEST
+
 /* k0s before 1.36 imports one file, into which it merges all drop-ins. */
 START_TEST(what_k0s_has_merged)
 {
@@ -1275,6 +1309,7 @@ int main(void)
 	tcase_add_test(tc, template_is_extended);
 	tcase_add_test(tc, template_of_two_installations);
 	tcase_add_test(tc, a_k3s_that_learns_to_import);
+	tcase_add_test(tc, a_k3s_that_gets_containerd_2);
 	tcase_add_test(tc, what_k0s_has_merged);
 	tcase_add_test(tc, handlers_come_and_go);
 	tcase_add_test(tc, the_handler_of_microk8s);
