@@ -36,6 +36,7 @@ static void edit_release(struct edit *e)
 	free(e->path);
 	free(e->text);
 	free(e->base);
+	free(e->fresh);
 }
 
 static void undone_release(struct undone *u)
@@ -157,6 +158,7 @@ static bool make_again(struct edits *e, struct work_file *f, enum edit_kind kind
 	     (struct edit){ .kind = kind,
 			    .text = STEAL(u->edit.text, NULL),
 			    .base = STEAL(u->edit.base, NULL),
+			    .fresh = STEAL(u->edit.fresh, NULL),
 			    .made_key = u->edit.made_key,
 			    .made_all = u->edit.made_all });
 	undone_release(u);
@@ -180,22 +182,33 @@ int edit_file(struct edits *e, const char *path, const char *text, struct err *e
 	return 0;
 }
 
+/* Returns the text of a file with the line fresh, heap; *added: what was appended for that, heap, or
+ * NULL. */
+static char *with_fresh(const struct work_file *f, const char *fresh, char **added)
+{
+	*added = NULL;
+	if (!f->want)
+		return xstrdup(fresh);
+	if (!*fresh)
+		return xstrdup(f->want);
+	*added = str_fmt("%s%s", *f->want && !str_ends(f->want, "\n") ? "\n" : "", fresh);
+	return str_fmt("%s%s", f->want, *added);
+}
+
 int edit_block(struct edits *e, const char *path, const char *fresh, const char *lines,
 	       struct err *err)
 {
 	struct work_file *f = find_file(e, path, err);
 	AUTO(buf) struct buf block = BUF_INIT(CRI_FILE_MAX);
-	const char *before;
+	AUTO(str) char *added = NULL;
 
 	if (!f)
 		return -1;
-	before = f->want ? f->want : fresh;
+	AUTO(str) char *before = with_fresh(f, fresh, &added);
 	/* If the file has no final newline, the one that is added belongs to the block. */
 	if (*before && !str_ends(before, "\n"))
 		buf_chr(&block, '\n');
 	buf_str(&block, BLOCK_BEGIN);
-	if (f->want)
-		buf_str(&block, fresh);
 	buf_str(&block, lines);
 	buf_str(&block, BLOCK_END);
 	if (buf_check(&block, path, err) < 0)
@@ -205,7 +218,8 @@ int edit_block(struct edits *e, const char *path, const char *fresh, const char 
 	note(e, f,
 	     (struct edit){ .kind = EDIT_BLOCK,
 			    .text = xstrdup(block.data),
-			    .base = f->want ? NULL : xstrdup(fresh) });
+			    .base = f->want ? NULL : xstrdup(fresh),
+			    .fresh = STEAL(added, NULL) });
 	char *with = str_fmt("%s%s", before, block.data);
 
 	free(f->want);
@@ -218,14 +232,14 @@ int edit_import(struct edits *e, const char *path, const char *fresh, const char
 {
 	struct work_file *f = find_file(e, path, err);
 	AUTO(buf) struct buf out = BUF_INIT(CRI_FILE_MAX);
-	const char *before;
+	AUTO(str) char *added = NULL;
 	int how;
 
 	if (!f)
 		return -1;
 	if (make_again(e, f, EDIT_IMPORT, element, element))
 		return 0;
-	before = f->want ? f->want : fresh;
+	AUTO(str) char *before = with_fresh(f, fresh, &added);
 	how = toml_edit_add_string(f->real, before, strlen(before), "imports", element, &out, err);
 	if (how < 0)
 		return -1;
@@ -234,6 +248,7 @@ int edit_import(struct edits *e, const char *path, const char *fresh, const char
 		     (struct edit){ .kind = EDIT_IMPORT,
 				    .text = xstrdup(element),
 				    .base = f->want ? NULL : xstrdup(fresh),
+				    .fresh = STEAL(added, NULL),
 				    .made_key = how == TOML_EDITED_NEW });
 	str_set(&f->want, buf_cstr(&out));
 	return 0;
@@ -491,6 +506,7 @@ static struct edit edit_copy(const struct edit *e)
 			      .path = xstrdup(e->path),
 			      .text = e->text ? xstrdup(e->text) : NULL,
 			      .base = e->base ? xstrdup(e->base) : NULL,
+			      .fresh = e->fresh ? xstrdup(e->fresh) : NULL,
 			      .made_key = e->made_key,
 			      .made_all = e->made_all };
 }
@@ -619,12 +635,29 @@ static void keep_undone(struct work_file *f, const struct edit *e, char *with)
 	struct undone u = { { .kind = e->kind,
 			      .text = xstrdup(e->text),
 			      .base = e->base ? xstrdup(e->base) : NULL,
+			      .fresh = e->fresh ? xstrdup(e->fresh) : NULL,
 			      .made_key = e->made_key,
 			      .made_all = e->made_all },
 			    with,
 			    f->want ? xstrdup(f->want) : NULL };
 
 	vec_push(&f->undone, u);
+}
+
+/* Removes the line that was appended to a file without any, if it is the only one still. */
+static void undo_fresh(struct work_file *f, const char *fresh)
+{
+	struct err ignored = ERR_INIT; /* the line stays */
+	AUTO(toml)
+	struct toml_value *root = toml_parse(f->real, f->want, strlen(f->want), NULL, &ignored);
+	const char *at = strstr(f->want, fresh);
+
+	if (!at || !root || root->table.n != 1)
+		return;
+	char *without = str_fmt("%.*s%s", (int)(at - f->want), f->want, at + strlen(fresh));
+
+	free(f->want);
+	f->want = without;
 }
 
 static int undo_one(struct edits *all, const struct edit *e, struct err *err)
@@ -643,6 +676,8 @@ static int undo_one(struct edits *all, const struct edit *e, struct err *err)
 	with = xstrdup(f->want);
 	if (undo_text(all, f, e, err) < 0)
 		return -1;
+	if (e->fresh)
+		undo_fresh(f, e->fresh);
 	/* The edit created the file, and nothing else is in it. */
 	if (e->kind != EDIT_CUT && e->base && str_eq(f->want, e->base))
 		str_set(&f->want, NULL);
@@ -763,6 +798,8 @@ static int read_edit(const struct json *j, struct edit *out, struct err *err)
 			      .made_all = bool_of(j, "made-all") };
 	if (json_get_text(j, "base"))
 		out->base = xstrdup(json_get_text(j, "base"));
+	if (json_get_text(j, "fresh"))
+		out->fresh = xstrdup(json_get_text(j, "fresh"));
 	return 0;
 }
 
@@ -825,6 +862,8 @@ struct json *edits_record(const struct edits *e)
 			json_put(j, "text", json_make_string(done->text));
 		if (done->base)
 			json_put(j, "base", json_make_string(done->base));
+		if (done->fresh)
+			json_put(j, "fresh", json_make_string(done->fresh));
 		if (done->made_key)
 			json_put(j, "made-key", json_make_bool(true));
 		if (done->made_all)

@@ -47,6 +47,7 @@ struct edit {
 	/* If the edit created the file: its contents without the edit. When only these are left,
 	 * the undo removes the file. NULL: the file existed. CUT: the line that followed. */
 	char *base;
+	char *fresh;   /* BLOCK, IMPORT: the line that the edit appended to a file without any */
 	bool made_key; /* IMPORT, DOCKER: the edit created the array or object */
 	bool made_all; /* DOCKER: the file was empty, which docker takes for an empty object */
 };
@@ -87,11 +88,11 @@ DEFINE_AUTO_STRUCT(edits, struct edits, edits_release)
 MUST_CHECK int edits_read(struct edits *e, const char *path, const char **text, struct err *err);
 /* Creates a whole file. E_EXISTS: it exists. */
 MUST_CHECK int edit_file(struct edits *e, const char *path, const char *text, struct err *err);
-/* Appends lines between two comments. fresh: text to put before them in a new or empty file. */
+/* Appends lines between two comments. fresh: a line of the root table, the version, which a new file or
+ * one with comments only gets before them, and loses again when nothing else needs it. */
 MUST_CHECK int edit_block(struct edits *e, const char *path, const char *fresh, const char *lines,
 			  struct err *err);
-/* Adds an element to the array imports of a TOML file. fresh: text of a new file before the
- * edit. */
+/* Adds an element to the array imports of a TOML file. fresh: the same. */
 MUST_CHECK int edit_import(struct edits *e, const char *path, const char *fresh,
 			   const char *element, struct err *err);
 /* Adds a member (value: JSON) to the object runtimes of daemon.json. */

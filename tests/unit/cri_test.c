@@ -395,6 +395,67 @@ START_TEST(lines_of_another_installation_stay)
 }
 END_TEST
 
+static const struct {
+	const char *text, *version;
+} empty[] = {
+	{ "# nothing yet", NULL },    { "", NULL },    { "# nothing yet\n", NULL },
+	{ "# nothing yet", "2.2.3" }, { "", "2.2.3" },
+};
+
+/* A file without a version, which it gets, for both of two installations; and in which a drop-in may not
+ * have a higher one. */
+START_TEST(a_file_with_comments_only)
+{
+	static const struct cri_handler other = { "other", "/srv/kata/etc/configuration.toml" };
+	struct cri_options o = options(), second = options();
+	bool have[ARRAY_LEN(handlers)] = { false };
+	AUTO(str) char *record = NULL, *record_of_second = NULL, *again = NULL, *now = NULL;
+	size_t n;
+
+	second.prefix = "/srv/kata";
+	second.handlers = &other;
+	second.nhandlers = 1;
+	put(ETC "config.toml", empty[_i].text);
+	if (empty[_i].version) {
+		struct cri c = { .back = &backend_containerd,
+				 .o = &o,
+				 .root = root,
+				 .config = (char[]){ ETC "config.toml" },
+				 .version = (char[]){ "2.2.3" },
+				 .have = have };
+		AUTO(edits) struct edits e = EDITS_INIT(root), undo = EDITS_INIT(root);
+		AUTO(json) struct json *edited = json_make_object();
+		const char *text;
+
+		OK(containerd_edit(&c, &e, &err));
+		OK(edits_read(&e, ETC "config.toml", &text, &err));
+		ck_assert_msg(strstr(text, "version = 3\nimports = ["), "%s", text);
+		put(ETC "config.toml", text);
+		json_put(edited, "edits", edits_record(&e));
+		OK(edits_undo(&undo, edited, &err));
+		OK(edits_read(&undo, ETC "config.toml", &text, &err));
+		ck_assert_str_eq(text, empty[_i].text);
+		return;
+	}
+	record = install(&o, NULL, NULL);
+	record_of_second = install(&second, NULL, NULL);
+	again = install(&o, record, &n);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_str_eq(again, record);
+	uninstall(again);
+	now = get(ETC "config.toml");
+	ck_assert_msg(strstr(now, "version = 2\n") && strstr(now, "runtimes.other]"), "%s", now);
+	free(install(&second, record_of_second, &n));
+	ck_assert_uint_eq(n, 0);
+	uninstall(record_of_second);
+	put(ETC "config.toml", empty[_i].text);
+	free(record);
+	record = install(&o, NULL, NULL);
+	uninstall(record);
+	same(ETC "config.toml", empty[_i].text);
+}
+END_TEST
+
 /* Somebody took out the lines and left the marks. */
 START_TEST(marks_that_are_left_go)
 {
@@ -1304,6 +1365,7 @@ int main(void)
 	tcase_add_test(tc, no_configuration_then_edited);
 	tcase_add_test(tc, block_edited_by_hand);
 	tcase_add_test(tc, lines_of_another_installation_stay);
+	tcase_add_loop_test(tc, a_file_with_comments_only, 0, ARRAY_LEN(empty));
 	tcase_add_test(tc, marks_that_are_left_go);
 	tcase_add_test(tc, a_block_without_its_comments);
 	tcase_add_test(tc, template_is_extended);
