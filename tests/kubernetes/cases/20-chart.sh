@@ -82,6 +82,16 @@ test_chart_names_the_type_of_selinux() {
 	done
 }
 
+# The default tolerates all taints, those of nodes on which no DaemonSet runs too.
+test_chart_leaves_out_nodes_that_are_no_machines() {
+	local affinity
+	affinity=$(chart_objects | jq -c '.items[] | select(.kind == "DaemonSet") | .spec.template.spec.affinity.nodeAffinity |
+		.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms | map(.matchExpressions | map([.key, .operator, .values[]]))')
+	expect "terms" "$affinity" '[[["eks.amazonaws.com/compute-type","NotIn","fargate"],["type","NotIn","virtual-kubelet"]]]'
+	expect "another selection" "$(helm4 template lab "$CHART" --set affinity.nodeAffinity=null --show-only templates/daemonset.yaml |
+		grep -c fargate)" 0
+}
+
 # GKE refuses pods of a class of the system in a namespace without a ResourceQuota for it.
 test_chart_makes_a_quota_where_one_is_needed() {
 	local helm gke=1.31.4-gke.1183000 made
