@@ -279,7 +279,8 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 	if (edits_spelling(&ch->edits, recorded, shim, &c->spelled, err) < 0)
 		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
-	    lost_settle(&ch->edits, false, err) < 0 || c->back->edit(c, &ch->edits, err) < 0)
+	    lost_settle(&ch->edits, false, err) < 0 || c->back->edit(c, &ch->edits, err) < 0 ||
+	    lost_default(c, &ch->edits, recorded, err) < 0)
 		return -1;
 	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
@@ -338,6 +339,8 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 	processes_scan(&all);
 	if (edits_undo(&ch->edits, recorded, err) < 0 || lost_settle(&ch->edits, true, err) < 0 ||
 	    cri_look(&as_recorded, back, &all, &c, err) < 0)
+		return -1;
+	if (lost_default(c, &ch->edits, recorded, err) < 0)
 		return -1;
 	lost_warn(c, &ch->edits);
 	edits_settle(&ch->edits);

@@ -741,6 +741,49 @@ START_TEST(a_runtime_of_docker_that_was_replaced)
 }
 END_TEST
 
+static const struct {
+	const char *manager, *config, *text, *other;
+} defaults[] = {
+	{ "containerd", ETC "config.toml",
+	  "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n"
+	  "default_runtime_name = \"kata\"\n",
+	  "version = 2\n" },
+	{ "containerd", ETC "config.toml",
+	  "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd]\n"
+	  "default_runtime_name = 'kata-qemu'\n",
+	  "version = 3\n" },
+	{ "k3s", K3S "config.toml",
+	  "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd]\n"
+	  "default_runtime_name = \"kata\"\n"
+	  "[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n",
+	  "version = 2\n" },
+	{ "crio", "/etc/crio/crio.conf", "[crio.runtime]\ndefault_runtime = \"kata\"\n", "" },
+	{ "crio", "/etc/crio/crio.conf.d/01.conf", "[crio.runtime]\ndefault_runtime = \"kata\"\n",
+	  "[crio.runtime]\ndefault_runtime = \"crun\"\n" },
+	{ "docker", "/etc/docker/daemon.json", "{\"default-runtime\": \"kata\"}", "{}" },
+};
+
+/* Without its default runtime a manager does not start, or starts no container. */
+START_TEST(the_default_runtime_is_not_removed)
+{
+	struct cri_options o = options();
+	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
+	AUTO(str) char *record = NULL;
+	AUTO(json) struct json *before = NULL;
+	size_t n;
+
+	o.name = defaults[_i].manager;
+	put(defaults[_i].config, defaults[_i].text);
+	record = install(&o, NULL, NULL);
+	free(install(&o, record, &n));
+	ck_assert_uint_eq(n, 0);
+	before = json_parse(record, strlen(record), "record", &err);
+	FAILS(cri_unregister(&o, before, &change, &err), E_STATE);
+	put(defaults[_i].config, defaults[_i].other);
+	uninstall(record);
+}
+END_TEST
+
 /* The handler that MicroK8s comes with gives way, and returns; another one of that name does not. */
 START_TEST(the_handler_of_microk8s)
 {
@@ -1375,6 +1418,7 @@ int main(void)
 	tcase_add_test(tc, what_k0s_has_merged);
 	tcase_add_test(tc, handlers_come_and_go);
 	tcase_add_test(tc, the_handler_of_microk8s);
+	tcase_add_loop_test(tc, the_default_runtime_is_not_removed, 0, ARRAY_LEN(defaults));
 	tcase_add_test(tc, a_runtime_of_docker_that_was_replaced);
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
