@@ -116,12 +116,6 @@ int handlers_there(struct cri *c, const struct toml_value *runtimes, const char 
 	return 0;
 }
 
-void handlers_forget(struct cri *c)
-{
-	for (size_t i = 0; i < c->o->nhandlers; i++)
-		c->have[i] = false;
-}
-
 bool handlers_all(const struct cri *c)
 {
 	for (size_t i = 0; i < c->o->nhandlers; i++)

@@ -26,9 +26,6 @@ const char *handlers_section(int schema);
  * runs something else. file is for the message. */
 MUST_CHECK int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,
 			      struct err *err);
-/* Forgets in c->have what was found so far: it may have been rendered from lines of ours, which are
- * written anew. */
-void handlers_forget(struct cri *c);
 /* A string that is not empty, borrowed; NULL: table, which may be NULL, has none of that key. */
 const char *handlers_string(const struct toml_value *table, const char *key);
 /* Returns the program that a handler of containerd runs, borrowed; NULL: it is not known. */

@@ -65,6 +65,41 @@ static int look_at_imports(struct cri *c, struct edits *e, const struct toml_val
 	return 0;
 }
 
+/* True if the table of a handler is in a template, which is not TOML. Ours are not there any more. */
+static int in_template(struct cri *c, struct edits *e, const char *name, struct err *err)
+{
+	AUTO(str) char *bare = str_fmt(".runtimes.%s]", name);
+	AUTO(str) char *quoted = str_fmt(".runtimes.\"%s\"]", name);
+
+	for (size_t i = 0; templates[i]; i++) {
+		AUTO(str) char *path = beside(c->config, templates[i]);
+		const char *text;
+
+		if (edits_read(e, path, &text, err) < 0)
+			return -1;
+		if (text && (strstr(text, bare) || strstr(text, quoted)))
+			return 1;
+	}
+	return 0;
+}
+
+/* Marks the handlers that are an administrator's: of those in the root file the ones that are in a
+ * template. The others were rendered from lines of ours, which are gone. */
+static int look_at_all(struct cri *c, struct edits *e, const struct toml_value *root,
+		       struct err *err)
+{
+	if (containerd_look_at(c, e, c->config, err) < 0)
+		return -1;
+	for (size_t i = 0; i < c->o->nhandlers; i++) {
+		int there = c->have[i] ? in_template(c, e, c->o->handlers[i].name, err) : 0;
+
+		if (there < 0)
+			return -1;
+		c->have[i] = there;
+	}
+	return look_at_imports(c, e, root, err);
+}
+
 /* Adds the drop-in; root is what has been rendered last. */
 static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *root, int schema,
 		      struct err *err)
@@ -72,12 +107,7 @@ static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *r
 	AUTO(str) char *old = beside(c->config, templates[0]);
 	const char *text;
 
-	/* In the root file only a handler of another program counts: it may have been rendered from
-	 * our lines in the template, which are gone now. */
-	if (containerd_look_at(c, e, c->config, err) < 0)
-		return -1;
-	handlers_forget(c);
-	if (look_at_imports(c, e, root, err) < 0 || edits_read(e, old, &text, err) < 0)
+	if (look_at_all(c, e, root, err) < 0 || edits_read(e, old, &text, err) < 0)
 		return -1;
 	/* With containerd 2 it is rendered with version 2 only because of a template of that version,
 	 * which was ours if it is gone; then the next one has version 3. */

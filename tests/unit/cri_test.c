@@ -548,7 +548,7 @@ START_TEST(a_k3s_that_learns_to_import)
 {
 	struct cri_options o = options();
 	AUTO(str) char *text = data("k3s-2.1.toml");
-	AUTO(str) char *record = NULL, *again = NULL, *lines = NULL, *rendered = NULL;
+	AUTO(str) char *record = NULL, *again = NULL, *lines = NULL, *rendered = NULL, *mine = NULL;
 	static const char old[] = "version = 3\n[plugins.\"io.containerd.cri.v1.runtime\"]\n";
 	size_t n;
 
@@ -568,6 +568,17 @@ START_TEST(a_k3s_that_learns_to_import)
 	ck_assert(lines && strstr(lines, "runtimes.kata]") && strstr(lines, "runtimes.kata-qemu]"));
 	uninstall(again);
 	same(K3S "config-v3.toml.d/kata-deploy.toml", NULL);
+	/* An administrator's handler in a template is left alone. */
+	mine = rewritten(rendered);
+	put(K3S "config.toml", mine);
+	put(K3S "config-v3.toml.tmpl",
+	    "{{ template \"base\" . }}\n"
+	    "[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.kata]\n");
+	free(install(&o, NULL, NULL));
+	free(lines);
+	lines = get(K3S "config-v3.toml.d/kata-deploy.toml");
+	ck_assert(lines && !strstr(lines, "runtimes.kata]") &&
+		  strstr(lines, "runtimes.kata-qemu]"));
 }
 END_TEST
 
