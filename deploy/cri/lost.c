@@ -197,6 +197,13 @@ static char **files_of(const struct cri *c)
 	return files;
 }
 
+/* True for a runtime that no file needs to define. */
+static bool is_built_in(const char *name)
+{
+	return str_eq(name, "runc") || str_eq(name, "crun") || str_starts(name, "io.containerd.") ||
+	       *name == '/';
+}
+
 int lost_default(const struct cri *c, struct edits *e, const struct json *recorded, struct err *err)
 {
 	const bool docker = c->back == &backend_docker, crio = c->back == &backend_crio;
@@ -205,7 +212,7 @@ int lost_default(const struct cri *c, struct edits *e, const struct json *record
 	AUTO(strv) char **files = docker ? NULL : files_of(c), **runtimes = NULL, **ours = NULL;
 	AUTO(str) char *name = NULL;
 
-	if (!recorded || json_get_strings(recorded, "handlers", &ours) < 0)
+	if (recorded && json_get_strings(recorded, "handlers", &ours) < 0)
 		return 0;
 	if (docker && look_at_docker(c, e, &name, &runtimes, err) < 0)
 		return -1;
@@ -213,7 +220,10 @@ int lost_default(const struct cri *c, struct edits *e, const struct json *record
 		if (look_at_default(e, *path, crio, &name, &runtimes, err) < 0)
 			return -1;
 	}
-	if (!name || !strv_has(ours, name) || (current && strv_has(runtimes, name)))
+	if (!name || (current && strv_has(runtimes, name)))
+		return 0;
+	/* Without a record: it was there before the edits, or the manager would not work. */
+	if (recorded ? !strv_has(ours, name) : !current || is_built_in(name))
 		return 0;
 	for (size_t i = 0; i < c->o->nhandlers; i++)
 		if (str_eq(c->o->handlers[i].name, name))

@@ -280,7 +280,7 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
 	    lost_settle(&ch->edits, false, err) < 0 || c->back->edit(c, &ch->edits, err) < 0 ||
-	    lost_default(c, &ch->edits, recorded, err) < 0)
+	    (recorded && lost_default(c, &ch->edits, recorded, err) < 0))
 		return -1;
 	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
@@ -389,8 +389,12 @@ static int drop_left_in(const struct cri_options *o, const struct cri_backend *b
 	theirs.config = config;
 	if (cri_look(&theirs, back, all, &c, err) < 0 || adopt(c, &ch->edits, err) < 0)
 		return -1;
+	if (changed(&ch->edits) == before)
+		return 0;
+	if (lost_default(c, &ch->edits, NULL, err) < 0)
+		return -1;
 	edits_settle(&ch->edits);
-	return changed(&ch->edits) != before && c->running ? add_steps(c, ch, NULL, out, err) : 0;
+	return c->running ? add_steps(c, ch, NULL, out, err) : 0;
 }
 
 /* Removes registrations from the files of one manager: also if it is not installed any more, since
