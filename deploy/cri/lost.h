@@ -16,10 +16,5 @@
  * registration follows, so the tables are removed; else they stay as they are, since the manager
  * would be restarted for nothing, and in the record. */
 MUST_CHECK int lost_settle(struct edits *e, bool last, struct err *err);
-/* E_STATE: the configuration names a recorded handler as the default runtime, which is gone after the
- * edits; the manager would not start then, or start no container. recorded: NULL if the record is lost;
- * to call only if handlers were removed then. */
-MUST_CHECK int lost_default(const struct cri *c, struct edits *e, const struct json *recorded,
-			    struct err *err);
 /* Warns of handlers in a containerd's files that run our shim, which is removed. */
 void lost_warn(const struct cri *c, struct edits *e);

@@ -14,6 +14,7 @@
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
 #include "deploy/cri/cri.h"
+#include "deploy/cri/default.h"
 #include "deploy/cri/edit.h"
 #include "deploy/cri/lost.h"
 #include "deploy/cri/process.h"
@@ -280,7 +281,7 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 		return -1;
 	if ((recorded ? edits_undo(&ch->edits, recorded, err) : adopt(c, &ch->edits, err)) < 0 ||
 	    lost_settle(&ch->edits, false, err) < 0 || c->back->edit(c, &ch->edits, err) < 0 ||
-	    (recorded && lost_default(c, &ch->edits, recorded, err) < 0))
+	    (recorded && default_check(c, &ch->edits, recorded, err) < 0))
 		return -1;
 	edits_settle(&ch->edits);
 	changes = edits_change(&ch->edits);
@@ -340,7 +341,7 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 	if (edits_undo(&ch->edits, recorded, err) < 0 || lost_settle(&ch->edits, true, err) < 0 ||
 	    cri_look(&as_recorded, back, &all, &c, err) < 0)
 		return -1;
-	if (lost_default(c, &ch->edits, recorded, err) < 0)
+	if (default_check(c, &ch->edits, recorded, err) < 0)
 		return -1;
 	lost_warn(c, &ch->edits);
 	edits_settle(&ch->edits);
@@ -391,7 +392,7 @@ static int drop_left_in(const struct cri_options *o, const struct cri_backend *b
 		return -1;
 	if (changed(&ch->edits) == before)
 		return 0;
-	if (lost_default(c, &ch->edits, NULL, err) < 0)
+	if (default_check(c, &ch->edits, NULL, err) < 0)
 		return -1;
 	edits_settle(&ch->edits);
 	return c->running ? add_steps(c, ch, NULL, out, err) : 0;
