@@ -128,7 +128,7 @@ int mount_list_read(struct mount_list *out, struct err *err)
 {
 	AUTO(buf) struct buf b = BUF_INIT(0);
 
-	if (file_read(AT_FDCWD, "/proc/thread-self/mountinfo", MOUNT_LIST_MAX, &b, err) < 0)
+	if (file_read(AT_FDCWD, "/proc/self/mountinfo", MOUNT_LIST_MAX, &b, err) < 0)
 		return -1;
 	return mount_list_parse(buf_cstr(&b), b.len, out, err);
 }

@@ -98,7 +98,7 @@ enum { MOUNT_LIST_MAX = 32 << 20 }; /* bytes of mountinfo: 100 000 mounts fit */
  * the message has its number. The caller releases *out; on error it is empty. */
 MUST_CHECK int mount_list_parse(const char *text, size_t len, struct mount_list *out,
 				struct err *err);
-/* The same for the mounts of the calling thread's namespace. */
+/* The same for /proc/self/mountinfo. */
 MUST_CHECK int mount_list_read(struct mount_list *out, struct err *err);
 void mount_list_release(struct mount_list *list);
 DEFINE_AUTO_STRUCT(mount_list, struct mount_list, mount_list_release)

@@ -123,7 +123,7 @@ static int start_vmm(struct vm *v, const struct vmm_request *request,
 	}
 	devices = list_devices(wanted, v->fs == VM_NO_SHARE ? NULL : &fs, &r.ndevices);
 	r.devices = devices;
-	r.mountns = v->fs == VM_9P ? share->ns : -1;
+	r.mountns = v->fs == VM_9P ? share->mountns.ns : -1;
 	/* Records the pid at once, so that `delete` finds the VMM whenever this process dies. */
 	r.launched = on_launched;
 	r.arg = v;

@@ -9,7 +9,6 @@
 #include "base/str.h"
 #include "mount/mount.h"
 #include "share/choice.h"
-#include "share/mountns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,14 +24,14 @@
 /* --- binds --- */
 
 /*
- * Binds source to target. On a host with shared mounts (systemd's default) a plain bind mount joins
+ * Binds source to name, an existing path in the share. On a host with shared mounts (systemd's default) a plain bind mount joins
  * the peer group of its source: unmounting below it would unmount on the host too, and later mounts
  * of the host would appear here and be kept busy. So the detached copy is made private before it is
  * attached, or a slave, which receives mounts and unmounts from the host and sends none back. The
  * share itself is a mount with a peer group of its own, without a member on the host. virtiofsd has
  * its copy in another mount namespace as a slave of it, and so sees later mounts below the share.
  */
-static int bind(const struct share *s, int source, const char *target, const struct share_how *how,
+static int bind(const struct share *s, int source, const char *name, const struct share_how *how,
 		struct err *err)
 {
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
@@ -48,32 +47,32 @@ static int bind(const struct share *s, int source, const char *target, const str
 	if (mount_options_parse(options, &o, err) < 0)
 		return -1;
 	tree = mount_clone(source, &o, err);
-	return tree < 0 ? -1 : mountns_attach(s->ns, tree, target, err);
+	return tree < 0 ? -1 : mountns_attach(&s->mountns, tree, name, err);
 }
 
 int share_open(struct share *s, struct err *err)
 {
 	if (share_is_none(s))
 		return 0;
-	s->ns = mountns_make(s->dir, err);
-	return s->ns < 0 ? err_wrap(err, "share %s", s->dir) : 0;
+	return mountns_make(&s->mountns, s->dir, err) < 0 ? err_wrap(err, "share %s", s->dir) : 0;
 }
 
 int share_narrow(const struct share *s, struct err *err)
 {
-	return s->ns < 0 ? 0 : mountns_narrow(s->ns, s->dir, err);
+	return mountns_narrow(&s->mountns, s->dir, err);
 }
 
 int share_rootfs(const struct share *s, const char *container, const char *rootfs, char **guest,
 		 struct err *err)
 {
 	const struct share_how whole = { .recursive = true };
-	AUTO(str) char *target = str_fmt("%s/%s/rootfs", s->dir, container);
+	AUTO(str) char *name = str_fmt("%s/rootfs", container);
+	AUTO(str) char *target = path_join(s->dir, name);
 	AUTO(fd) int source = open(rootfs, O_PATH | O_CLOEXEC);
 
 	if (source < 0)
 		return err_sys(err, "open the root file system %s", rootfs);
-	if (path_make(target, 0755, err) < 0 || bind(s, source, target, &whole, err) < 0)
+	if (path_make(target, 0755, err) < 0 || bind(s, source, name, &whole, err) < 0)
 		return err_wrap(err, "share the root file system %s", rootfs);
 	*guest = share_guest_rootfs(container);
 	return 0;
@@ -107,7 +106,7 @@ static int share_at(const struct share *s, int source, const char *name,
 		return err_sys(err, "look at it");
 	if (make_target(target, S_ISDIR(st.st_mode), err) < 0)
 		return -1;
-	if (bind(s, source, target, how, err) == 0)
+	if (bind(s, source, name, how, err) == 0)
 		return 0;
 	(void)unlinkat(AT_FDCWD, target, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0);
 	return -1;
@@ -136,9 +135,10 @@ bool share_is_none(const struct share *s)
 
 void share_init(struct share *s, const char *dir, const struct runtime_config *config)
 {
-	*s = (struct share){
-		.dir = dir, .ns = -1, .config = config, .lock = PTHREAD_MUTEX_INITIALIZER
-	};
+	*s = (struct share){ .dir = dir,
+			     .mountns = MOUNTNS_NONE,
+			     .config = config,
+			     .lock = PTHREAD_MUTEX_INITIALIZER };
 }
 
 static void volume_release(struct share_volume *v)
@@ -152,7 +152,7 @@ void share_release(struct share *s)
 	vec_each(struct share_volume, v, &s->volumes)
 		volume_release(v);
 	vec_release(&s->volumes);
-	fd_close(&s->ns);
+	mountns_release(&s->mountns);
 	(void)pthread_mutex_destroy(&s->lock);
 }
 
@@ -241,19 +241,15 @@ int share_add(struct share *s, const char *container, const char *source,
 	return result < 0 ? err_wrap(err, "share %s", source) : 0;
 }
 
-/* In the host's namespace what remains are empty files and directories. */
-static int remove_mounts(const struct share *s, const char *path, struct err *err)
+/* Removes a mount, and the directory or file of the share that it is in: in the host's namespace
+ * nothing is mounted there. */
+static int remove_mount(const struct share *s, const char *mounted, const char *in, struct err *err)
 {
-	if (s->ns >= 0 && mountns_detach(s->ns, path, err) < 0)
+	AUTO(str) char *path = path_join(s->dir, in);
+
+	if (s->mountns.ns >= 0 && mountns_detach(&s->mountns, mounted, err) < 0)
 		return -1;
 	return path_remove_tree(path, err);
-}
-
-static int remove_volume(const struct share *s, const struct share_volume *v, struct err *err)
-{
-	AUTO(str) char *path = path_join(s->dir, v->name);
-
-	return remove_mounts(s, path, err);
 }
 
 /* Goes on after a failure, and reports the first one. */
@@ -266,7 +262,7 @@ static int remove_volumes(struct share *s, const char *container, struct err *er
 		strv_remove(v->users, container);
 		if (strv_len(v->users))
 			continue;
-		if (remove_volume(s, v, &failed) < 0 && !err->code)
+		if (remove_mount(s, v->name, v->name, &failed) < 0 && !err->code)
 			*err = failed;
 		volume_release(v);
 		vec_remove(&s->volumes, i);
@@ -278,13 +274,13 @@ static int remove_volumes(struct share *s, const char *container, struct err *er
  * first failure is reported. */
 int share_remove(struct share *s, const char *container, struct err *err)
 {
-	AUTO(str) char *dir = path_join(s->dir, container);
+	AUTO(str) char *rootfs = str_fmt("%s/rootfs", container);
 	struct err failed = ERR_INIT;
 
 	(void)pthread_mutex_lock(&s->lock);
 	(void)!remove_volumes(s, container, err);
 	(void)pthread_mutex_unlock(&s->lock);
-	if (remove_mounts(s, dir, &failed) < 0 && !err->code)
+	if (remove_mount(s, rootfs, container, &failed) < 0 && !err->code)
 		*err = failed;
 	return err->code ? -1 : 0;
 }

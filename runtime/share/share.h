@@ -26,6 +26,7 @@
 #include "base/err.h"
 #include "base/vec.h"
 #include "config/config.h"
+#include "share/mountns.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -54,8 +55,8 @@ struct share_volume {
 };
 
 struct share {
-	const char *dir; /* on the host; the guest sees what is below it */
-	int ns;          /* the mount namespace in which it is mounted; -1 before share_open() */
+	const char *dir;        /* on the host; the guest sees what is below it */
+	struct mountns mountns; /* in which it is mounted, from share_open() on */
 	const struct runtime_config *config;
 	pthread_mutex_t lock; /* guards what follows */
 	VEC(struct share_volume) volumes;

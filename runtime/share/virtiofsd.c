@@ -248,7 +248,7 @@ int virtiofsd_start(const struct share *s, const char *socket, const char *log,
 	AUTO(strv) char **argv = NULL;
 	struct spawn_fd fds[] = { { listener, 3 }, { -1, 2 } };
 	AUTO(fd) int out = open(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-	const int ns[] = { s->ns, -1 };
+	const int ns[] = { s->mountns.ns, -1 };
 	struct spawn spec = { .fds = fds,
 			      .nfds = 2,
 			      .ns = ns,
