@@ -7,7 +7,7 @@
 
 # Skipped cases: those that read containerd's own files, network namespaces and error codes or kill it (CRI-O has other
 # codes, and returns -1 for an exec that timed out), and those that kill a shim, after which CRI-O cannot remove the pod.
-CRIO_LEFT_OUT=(
+LEFT_OUT+=(
 	test_annotations_of_a_container test_cgroup_when_the_shim_is_killed test_containerd_is_killed
 	test_containerd_is_killed_while_it_makes_a_pod test_container_whose_command_is_not_there
 	test_copies_that_would_lose_something test_direct_volume_of_a_dead_shim test_events_of_containers test_exec

@@ -26,7 +26,7 @@ test_exec_stream() {
 		fails_saying "of one killed" 137 out exec_stream "$id" sh -c 'echo out; kill -KILL $$'
 	fails_saying "no such command" 1 'no such file' exec_stream "$id" /no/such
 	stop "$id"
-	fails_saying "in one that ended" 1 'not running\|CONTAINER_EXITED\|not in running' exec_stream "$id" true
+	fails_saying "in one that ended" 1 'not .*running\|CONTAINER_EXITED' exec_stream "$id" true
 	pod_gone "$pod"
 }
 
@@ -120,7 +120,7 @@ test_attach() {
 	expect "after the third" "$(of_container "$id" state)" CONTAINER_RUNNING
 	until_is "the log" 'heard one heard three heard two ' heard_in_log attach c1
 	stop "$id"
-	fails_saying "to one that ended" 1 'not running\|CONTAINER_EXITED\|not in running' cri attach "$id"
+	fails_saying "to one that ended" 1 'not .*running\|CONTAINER_EXITED' cri attach "$id"
 	pod_gone "$pod"
 }
 
