@@ -6,13 +6,15 @@
 # the distribution's. Replaces functions of lib.sh.
 
 # Skipped cases: those that read containerd's own files, network namespaces and error codes or kill it (CRI-O has other
-# codes, and returns -1 for an exec that timed out), and those that kill a shim, after which CRI-O cannot remove the pod.
+# codes, and returns -1 for an exec that timed out), and those that kill a shim, after which CRI-O cannot remove the pod, or
+# take a network namespace away, after which it does not call the network plugins.
 LEFT_OUT+=(
 	test_annotations_of_a_container test_cgroup_when_the_shim_is_killed test_containerd_is_killed
 	test_containerd_is_killed_while_it_makes_a_pod test_container_whose_command_is_not_there
 	test_copies_that_would_lose_something test_direct_volume_of_a_dead_shim test_events_of_containers test_exec
-	test_fault_guest_clock_jumps test_fault_namespace_vanishes test_fault_network_plugin_does_not_let_go
-	test_fault_network_plugin_fails test_fault_network_plugin_hangs test_fault_shim_killed test_forward_by_the_manager
+	test_fault_guest_clock_jumps test_fault_namespace_vanishes test_fault_namespace_vanishes_before_the_start
+	test_fault_network_plugin_does_not_let_go test_fault_network_plugin_fails test_fault_network_plugin_hangs
+	test_fault_shim_killed test_forward_by_the_manager
 	test_forward_carries_all test_forward_ends_with_the_pod test_forward_half_closes test_forward_many_at_once
 	test_forward_reaches_localhost
 	test_forward_goes_with_the_shim test_pod_survives_containerd test_shim_and_containerd_are_killed
