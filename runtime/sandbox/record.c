@@ -432,6 +432,28 @@ static bool works_for(const char *pid, const char *key)
 	       has_arguments(&line, virtiofsd_rust);
 }
 
+static bool is_same(const char *path, const char *other)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+/* True if the process has our mounts; or the sandbox's directory where we have it, or that of its
+ * share as its root, as in the mount namespace of the share (share/mountns.h). In another namespace,
+ * as in a container that is a node, a sandbox of the same name is another one. */
+static bool sees_sandbox(pid_t pid, const char *key)
+{
+	AUTO(str) char *state = path_join(SANDBOX_STATE_DIR, key);
+	AUTO(str) char *share = path_join(SANDBOX_SHARE_DIR, key);
+	AUTO(str) char *root = str_fmt("/proc/%d/root", (int)pid);
+	AUTO(str) char *there = str_fmt("%s%s", root, state);
+
+	return process_sees_our_mounts(pid) || is_same(there, state) ||
+	       (path_exists(state) && is_same(root, share));
+}
+
 static void kill_unrecorded(const char *key, const struct undo_until *until)
 {
 	DIR *proc = opendir("/proc");
@@ -441,8 +463,8 @@ static void kill_unrecorded(const char *key, const struct undo_until *until)
 		pid_t pid = (pid_t)strtol(e->d_name, NULL, 10);
 		AUTO(fd) int fd = pid > 1 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 
-		if (fd >= 0 && pid != getpid() && process_sees_our_mounts(pid) &&
-		    works_for(e->d_name, key))
+		if (fd >= 0 && pid != getpid() && works_for(e->d_name, key) &&
+		    sees_sandbox(pid, key))
 			kill_and_wait(fd, until);
 	}
 	if (proc)

@@ -5,11 +5,13 @@
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "base/thread.h"
 #include "container/cgroup.h"
 #include "device/volume.h"
 #include "network/netns.h"
@@ -361,6 +363,56 @@ START_TEST(only_its_own_processes_are_killed)
 }
 END_TEST
 
+struct other_ns {
+	const char *over; /* where it has another file system; NULL: nowhere */
+	int ns;
+};
+
+static int make_other_ns(void *arg, struct err *err)
+{
+	struct other_ns *o = arg;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(err, "make a mount namespace");
+	if (o->over && mount("tmpfs", o->over, "tmpfs", 0, NULL) < 0)
+		return err_sys(err, "mount on %s", o->over);
+	o->ns = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	return o->ns < 0 ? err_sys(err, "open the mount namespace") : 0;
+}
+
+static const struct {
+	const char *over;
+	bool ours;
+} other_mounts[] = { { NULL, true }, { "/mnt", true }, { "/run", false } };
+
+/* What serves the share runs in another mount namespace. There the directory of the sandbox is the
+ * same; in a container that runs containers it is another one of that name. */
+START_TEST(an_unrecorded_process_with_other_mounts_is_found)
+{
+	struct other_ns other = { .over = other_mounts[_i].over, .ns = -1 };
+	struct err err = ERR_INIT;
+	struct child child;
+
+	if (UNDER_VALGRIND) /* /proc/self/exe is valgrind's program */
+		return;
+	ck_assert(unshare(CLONE_NEWNS) == 0);
+	ck_assert(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+	ck_assert(mount("tmpfs", "/run", "tmpfs", 0, NULL) == 0);
+	ck_assert_int_eq(path_make(SANDBOX_STATE_DIR "/" KEY, 0755, &err), 0);
+	ck_assert_msg(thread_call(make_other_ns, &other, &err) == 0, "%s", err.msg);
+	const int into[] = { other.ns, -1 };
+	struct spawn s = { .argv = ARGV("program", "--fd=3", "--shared-dir=" SHARES KEY "/shared"),
+			   .program = "/proc/self/exe",
+			   .ns = into };
+	ck_assert_int_eq(spawn_start(&s, &child, &err), 0);
+	record_undo(dir, KEY);
+	ck_assert_int_eq(poll(&(struct pollfd){ .fd = child.pidfd, .events = POLLIN }, 1, 0),
+			 other_mounts[_i].ours);
+	spawn_kill(&child);
+	fd_close(&other.ns);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
 	Suite *suite = suite_create("record");
@@ -379,8 +431,11 @@ int main(int argc, char **argv)
 	tcase_add_test(tc, control_groups_are_recorded_and_removed);
 	tcase_add_test(tc, processes_that_do_not_end_are_not_awaited_for_long);
 	tcase_add_test(tc, no_record_is_nothing_to_undo);
-	if (geteuid() == 0)
+	if (geteuid() == 0) {
 		tcase_add_loop_test(tc, a_volume_is_marked_for_its_own_sandbox, 0, 2);
+		tcase_add_loop_test(tc, an_unrecorded_process_with_other_mounts_is_found, 0,
+				    (int)(sizeof(other_mounts) / sizeof(*other_mounts)));
+	}
 	tcase_add_loop_test(tc, only_its_own_processes_are_killed, 0,
 			    (int)(sizeof(unrecorded) / sizeof(*unrecorded)));
 	suite_add_tcase(suite, tc);
