@@ -14,13 +14,13 @@ check-engines-%:
 	@CASES="$(CASES)" CLIENT_TEST="$(CLIENT_TEST)" HANDLERS="$(HANDLERS)" CRITEST="$(CRITEST)" tests/engines/run.sh $(BUILD) $*
 
 # Uses valgrind of such a root directory, because Debian 12's does not know openat2 and pidfd_open. Tests that need a VM
-# are left out, those of confined children, as under valgrind there is no seccomp, and those that expect the containerd of
-# Debian 12.
+# are left out, those of confined children and of vsock, as under valgrind there is no seccomp, and those that expect the
+# containerd of Debian 12.
 .PHONY: check-valgrind run-valgrind
 check-valgrind: ## unit tests, with shim and agent, under valgrind: VALGRIND="oci_test ..."
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/valgrind SAN=valgrind run-valgrind
 
-VALGRIND ?= $(filter-out agent_vm_% confine_% cri_containerd_%,$(TESTS))
+VALGRIND ?= $(filter-out agent_vm_% confine_% shim_vsock_% cri_containerd_%,$(TESTS))
 run-valgrind: $(BUILD)/tools/valgrind-calls.so $(VALGRIND:%=$(BUILD)/tests/%)
 	@root=$$(tests/engines/chroot.sh) && \
 		KATA_TREE=$(CURDIR) tests/engines/enter.sh "$$root" tests/engines/valgrind.sh $(addprefix /src/,$^)

@@ -2,6 +2,7 @@
 /* runtime/network against the kernel, with namespaces as network plugins leave them. Needs root and
  * ip(8). */
 
+#include "tests/unit/sanitized.h"
 #include "tests/unit/scratch.h"
 #include "tests/unit/suite.h"
 
@@ -170,12 +171,16 @@ END_TEST
 /* Sends a ping to an address behind the interface. True if its frame arrives at the tap. */
 static bool arrives(int tap)
 {
+	AUTO(str)
+	char *ping = str_fmt(
+		"ip addr replace 10.1.2.1/32 dev peer; ip route replace 10.1.2.77 dev peer\n"
+		"ip neigh replace 10.1.2.77 lladdr %s dev peer\n"
+		"busybox ping -c 1 -W 1 10.1.2.77 >/dev/null || true",
+		net.endpoints.list.v[0].link.mac);
 	uint8_t packet[2048] = { 0 };
 	bool seen = false;
 
-	run("ip addr replace 10.1.2.1/32 dev peer; ip route replace 10.1.2.77 dev peer\n"
-	    "ip neigh replace 10.1.2.77 lladdr $(cat /sys/class/net/eth0/address) dev peer\n"
-	    "busybox ping -c 1 -W 1 10.1.2.77 >/dev/null || true");
+	run(ping);
 	for (int i = 0; i < 1000 && !seen; i++) {
 		ssize_t n = read(tap, packet, sizeof(packet));
 
@@ -562,7 +567,8 @@ START_TEST(a_namespace_of_our_own_has_a_holder)
 			     "[ $n != 1 ] || break; sleep 0.1; done; echo $n",
 			     (int)r.child.pid);
 	out = shell(open_files);
-	ck_assert_str_eq(out, "1\n");
+	if (!UNDER_VALGRIND) /* which has some of its own */
+		ck_assert_str_eq(out, "1\n");
 	ask_name = str_fmt("cat /proc/%d/comm", (int)r.child.pid);
 	name = shell(ask_name);
 	ck_assert_str_eq(name, "stand-in\n");
