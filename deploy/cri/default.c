@@ -79,23 +79,19 @@ static int look_at_docker(const struct cri *c, struct edits *e, char **name, cha
 /* Returns the files that a manager reads, strv. */
 static char **files_of(const struct cri *c)
 {
-	char **files = c->back->dropins ? NULL : containerd_imported(c);
+	AUTO(strv) char **imported = c->back->dropins ? NULL : containerd_imported(c);
+	char **files = NULL;
 
-	if (!c->back->dropins) {
-		AUTO(strv) char **rest = files;
-
-		files = NULL;
-		strv_push(&files, c->config);
-		strv_each(path, rest)
-			strv_push(&files, *path);
+	strv_push(&files, c->config);
+	strv_each(path, imported)
+		strv_push(&files, *path);
+	if (!c->back->dropins)
 		return files;
-	}
 	AUTO(str) char *dropins = beside(c->config, c->back->dropins);
 	AUTO(str) char *real = cri_path(c, dropins);
 	struct dirent **names = NULL;
 	int n = scandir(real, &names, NULL, alphasort);
 
-	strv_push(&files, c->config);
 	for (int i = 0; i < n; i++) {
 		AUTO(str) char *path = path_join(dropins, names[i]->d_name);
 
