@@ -246,6 +246,10 @@ int node_recall_manager(const struct deploy *d, struct cli_manager *m, struct js
 {
 	const struct json *was, *value;
 
+	if (node_recall(d, "cri", doc, &was, err) < 0)
+		return -1;
+	m->registered = was ? json_get_text(was, "name") : NULL;
+	m->registered_config = was ? json_get_text(was, "config") : NULL;
 	if (node_recall(d, "options", doc, &was, err) < 0)
 		return -1;
 	/* The recorded paths are not those of another manager. */
@@ -295,6 +299,8 @@ static struct cri_options manager(const struct cli_place *place, const struct cl
 				     .name = m->name,
 				     .config = m->config,
 				     .socket = m->socket,
+				     .registered = m->registered,
+				     .registered_config = m->registered_config,
 				     .restart_with = m->restart_with,
 				     .restart_seconds = m->restart_seconds };
 }

@@ -56,14 +56,15 @@ MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, st
 /* Returns the ids of the generations in use, strv, which the caller frees; with --root none. */
 MUST_CHECK int node_in_use(const struct cli_place *place, char ***ids, struct err *err);
 
-/* Fills in options that locate the manager from those recorded by an earlier change, unless another
- * manager is named. The handlers are only filled in with keep_handlers: an install has its own, an
+/* Fills in which manager has the registration, and the options that locate the manager from those
+ * recorded by an earlier change, unless another manager is named. The handlers are only filled in with keep_handlers: an install has its own, an
  * upgrade keeps the recorded ones. The options point into *doc, which the caller frees. */
 MUST_CHECK int node_recall_manager(const struct deploy *d, struct cli_manager *manager,
 				   struct json **doc, struct err *err);
 
 /* Finds the container manager: that of the command line, or else of the recorded options, or else
- * by detection. The caller frees *out, then *doc. */
+ * by detection (while the one that has the registration is restarted: that one). The caller frees
+ * *out, then *doc. */
 MUST_CHECK int node_manager(const struct deploy *d, const struct cli_place *place,
 			    struct cli_manager *manager, struct json **doc, struct cri **out,
 			    struct err *err);

@@ -128,6 +128,8 @@ struct cli_manager {
 	bool only_handlers; /* register handlers only, without kata and kata-qemu */
 	bool keep_handlers; /* set by a verb: if handlers is empty, use the recorded ones */
 	bool no_proof;
+	/* Of the record, not options: cri_options. */
+	const char *registered, *registered_config;
 };
 #define CLI_MANAGER(g)                                                                         \
 	OPT_STR(0, "cri", "NAME", &(g).name, "container manager, or none; default: detected"), \

@@ -20,7 +20,12 @@
 	"remove it, or give this installation names of its own: --no-default-handlers --handler " \
 	"NAME=CONFIG"
 
-enum { CRI_ASK_MS = 5000 }; /* time limit of a query to the manager */
+enum {
+	CRI_ASK_MS = 5000, /* time limit of a query to the manager */
+	CRI_START_MS =
+		15000, /* for a manager that is being started or restarted by somebody else */
+	CRI_POLL_MS = 50,
+};
 
 /* How the manager reads a changed configuration. */
 enum restart_how {
@@ -85,7 +90,7 @@ struct cri_backend {
 	 * check it with. */
 	int (*check)(struct cri *c, struct edits *e, const char *config, char **why,
 		     struct err *err);
-	/* Fails if it does not answer. */
+	/* Fails if it does not answer. These two are never NULL. */
 	int (*answers)(const char *socket, struct deadline deadline, struct err *err);
 	/* Returns the names of the handlers that it serves, strv. E_UNSUPPORTED: it does not list
 	 * them. */

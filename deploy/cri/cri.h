@@ -54,9 +54,13 @@ struct cri_options {
 	const char *prefix; /* as the manager sees it: without root */
 	const struct cri_handler *handlers;
 	size_t nhandlers;
-	const char *name;         /* --cri; NULL: detect. Callers handle "none": no registration */
-	const char *config;       /* --cri-config; NULL: that of the process, or the default path */
-	const char *socket;       /* --cri-socket; NULL: likewise */
+	const char *name;   /* --cri; NULL: detect. Callers handle "none": no registration */
+	const char *config; /* --cri-config; NULL: that of the process, or the default path */
+	const char *socket; /* --cri-socket; NULL: likewise */
+	/* The manager of the recorded registration, and its configuration; NULL: there is none. If
+	 * it is installed and does not run, it is given some seconds to come back from a restart
+	 * before another one is chosen. */
+	const char *registered, *registered_config;
 	const char *restart_with; /* --restart-with: a command line, split at blanks, no shell */
 	unsigned restart_seconds; /* time limit of a restart; 0: that of the manager */
 };
@@ -85,7 +89,7 @@ DEFINE_AUTO_STRUCT(cri_seen_list, struct cri_seen_list, cri_seen_release)
 
 /* Finds the manager to register with; the caller frees *out. E_NOT_FOUND: the node has no manager,
  * or none of that name; the message lists the supported ones. E_STATE: two run and o->name is NULL.
- * E_USAGE: a bad option. */
+ * E_USAGE: a bad option. E_CANCELLED: interrupted while it waited for a restart. */
 MUST_CHECK int cri_find(const struct cri_options *o, struct cri **out, struct err *err);
 /* Lists all managers of the node. */
 MUST_CHECK int cri_list(const struct cri_options *o, struct cri_seen_list *out, struct err *err);

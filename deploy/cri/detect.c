@@ -3,6 +3,9 @@
  * Finds the node's container manager: the one that is named, or else that runs, or else that is
  * installed.
  */
+#include "base/deadline.h"
+#include "base/interrupt.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -339,16 +342,19 @@ static int find_named(const struct cri_options *o, const struct processes *all, 
 	return 0;
 }
 
-/* docker and nerdctl are front ends of a containerd: any other manager takes precedence. */
+/* docker is a front end of a containerd: any other manager takes precedence. */
 static bool is_front(const struct cri_backend *back)
 {
-	return back == &backend_docker || back == &backend_nerdctl;
+	return back == &backend_docker;
 }
 
 /* A manager that runs takes precedence over one that is only installed: Debian's docker package
- * installs a containerd that need not run. */
+ * installs a containerd that need not run. nerdctl never does: it is only a program, and what
+ * answers at its socket is a containerd. */
 static bool better(const struct cri *a, const struct cri *b)
 {
+	if (b && a->back == &backend_nerdctl)
+		return false;
 	if (!b || a->running != b->running)
 		return !b || a->running;
 	return !is_front(a->back) && is_front(b->back);
@@ -367,8 +373,8 @@ static int find_any(const struct cri_options *o, const struct processes *all, st
 			return -1;
 		if (!c->found)
 			continue;
-		if (best && best->running && c->running && !is_front(c->back) &&
-		    !is_front(best->back)) {
+		if (best && best->running && c->running && !is_front(best->back) &&
+		    !is_front(c->back) && c->back != &backend_nerdctl) {
 			err_set(err, E_STATE, "%s and %s both run here", best->back->name,
 				c->back->name);
 			return err_hint(err, "select one with --cri");
@@ -388,15 +394,103 @@ static int find_any(const struct cri_options *o, const struct processes *all, st
 	return 0;
 }
 
+static int find(const struct cri_options *o, const struct processes *all, struct cri **out,
+		struct err *err)
+{
+	return o->name ? find_named(o, all, out, err) : find_any(o, all, out, err);
+}
+
+static bool on_this_system(const struct cri_options *o)
+{
+	return str_empty(o->root) || str_eq(o->root, "/");
+}
+
+/* --- the manager of the recorded registration --- */
+
+/* Returns its back end; NULL: there is none, or the options select another one. */
+static const struct cri_backend *registered(const struct cri_options *o)
+{
+	if (!on_this_system(o) || o->config || !o->registered ||
+	    (o->name && !str_eq(o->name, o->registered)))
+		return NULL;
+	return backend_find(o->registered);
+}
+
+static bool is_registered(const struct cri_options *o, const struct cri *c)
+{
+	return c && str_eq(c->back->name, o->registered) && str_eq(c->config, o->registered_config);
+}
+
+/* Looks for it: *out has ->found and ->running. */
+static int look_at_registered(const struct cri_options *o, const struct cri_backend *back,
+			      const struct processes *all, struct cri **out, struct err *err)
+{
+	struct cri_options recorded = *o;
+
+	recorded.config = o->registered_config;
+	return cri_look(&recorded, back, all, out, err);
+}
+
+static struct deadline patience(const struct cri_options *o)
+{
+	uint64_t ms = 1000ULL * o->restart_seconds;
+
+	return deadline_in(ms && ms < CRI_START_MS ? ms : CRI_START_MS);
+}
+
+/* As find(). While the manager of the registration is restarted, by its service manager or its
+ * package, only others run: the registration must not move to one of them. So that manager gets
+ * time to come back. If it does not, another one has its place, unless none runs. */
+static int find_with_registered(const struct cri_options *o, const struct cri_backend *back,
+				struct cri **out, struct err *err)
+{
+	struct deadline deadline = patience(o);
+
+	for (bool ran = false, said = false;;) {
+		AUTO(processes) struct processes all = PROCESSES_INIT;
+		AUTO(cri) struct cri *chosen = NULL, *was = NULL;
+		struct err why = ERR_INIT;
+		int rc;
+
+		processes_scan(&all);
+		rc = find(o, &all, &chosen, &why);
+		if (!is_registered(o, chosen) && look_at_registered(o, back, &all, &was, err) < 0)
+			return -1;
+		/* If it ran before and after, the choice was not affected by a restart. */
+		if (!was || !was->found || (rc == 0 && !chosen->running) || (ran && was->running) ||
+		    deadline_passed(deadline)) {
+			if (rc < 0)
+				*err = why;
+			else if (was && was->found && !chosen->running)
+				*out = STEAL(was, NULL);
+			else
+				*out = STEAL(chosen, NULL);
+			return rc;
+		}
+		ran = was->running;
+		if (ran)
+			continue;
+		if (!said)
+			log_info("waiting for the manager that has the registration",
+				 LOG_S("manager", o->registered));
+		said = true;
+		if (interrupt_sleep(CRI_POLL_MS, err) < 0)
+			return err_wrap(err, "wait for %s", o->registered);
+	}
+}
+
 int cri_find(const struct cri_options *o, struct cri **out, struct err *err)
 {
 	AUTO(processes) struct processes all = PROCESSES_INIT;
+	const struct cri_backend *was = registered(o);
 
 	if (check_options(o, err) < 0)
 		return -1;
-	if (str_empty(o->root) || str_eq(o->root, "/"))
+	if (was)
+		return find_with_registered(o, was, out, err);
+	if (on_this_system(o))
 		processes_scan(&all);
-	return o->name ? find_named(o, &all, out, err) : find_any(o, &all, out, err);
+	return find(o, &all, out, err);
 }
 
 void cri_seen_release(struct cri_seen_list *l)

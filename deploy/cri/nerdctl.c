@@ -18,6 +18,14 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	return 0;
 }
 
+/* Every shim can be named. */
+static int served(const char *socket, struct deadline deadline, char ***out, struct err *err)
+{
+	(void)socket, (void)deadline, (void)out;
+	return err_set(err, E_UNSUPPORTED,
+		       "nerdctl has no runtime handlers; name the shim with --runtime");
+}
+
 static const char *const marks[] = { "/usr/local/bin/nerdctl", "/usr/bin/nerdctl", NULL };
 
 const struct cri_backend backend_nerdctl = {
@@ -29,4 +37,5 @@ const struct cri_backend backend_nerdctl = {
 	.restart = RESTART_NONE,
 	.edit = edit,
 	.answers = containerd_answers,
+	.served = served,
 };

@@ -23,8 +23,6 @@
 
 #include <string.h>
 
-enum { START_MS = 15000, POLL_MS = 100 };
-
 struct change {
 	struct edits edits;
 	VEC(struct deploy_file) files;
@@ -88,7 +86,7 @@ static bool may_be_starting(const struct err *err)
  * moment ago, by another installation or an upgrade of its package, gets time. */
 static int wait_until_up(const struct cri *c, struct err *err)
 {
-	struct deadline deadline = deadline_in(START_MS);
+	struct deadline deadline = deadline_in(CRI_START_MS);
 
 	while (c->back->answers(c->socket, deadline_min(deadline, deadline_in(CRI_ASK_MS)), err) <
 	       0) {
@@ -97,7 +95,7 @@ static int wait_until_up(const struct cri *c, struct err *err)
 			return err_hint(err, "see its log, and start it again");
 		}
 		err_clear(err);
-		if (interrupt_sleep(POLL_MS, err) < 0)
+		if (interrupt_sleep(CRI_POLL_MS, err) < 0)
 			return err_wrap(err, "wait for %s", c->back->name);
 	}
 	return 0;

@@ -34,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RESTART_SECONDS = 60, POLL_MS = 50, SAYS_MAX = 300 };
+enum { RESTART_SECONDS = 60, SAYS_MAX = 300 };
 
 static const char *const hows[] = { [RESTART_NONE] = "none",
 				    [RESTART_COMMAND] = "command",
@@ -320,7 +320,7 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 			return err_wrap(err, "%s did not come back in %u s", r->back->name,
 					r->seconds);
 		}
-		if (interrupt_sleep(POLL_MS, err) < 0)
+		if (interrupt_sleep(CRI_POLL_MS, err) < 0)
 			return err_wrap(err, "wait for %s", r->back->name);
 	}
 }
@@ -557,7 +557,7 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 			*err = answer.code ? answer : why;
 			return -1;
 		}
-		if (interrupt_sleep(POLL_MS, err) < 0)
+		if (interrupt_sleep(CRI_POLL_MS, err) < 0)
 			return err_wrap(err, "wait for %s", r.back->name);
 	}
 }

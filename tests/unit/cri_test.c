@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
@@ -27,11 +28,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FILE_LIMIT = 1 << 20 };
@@ -1101,7 +1104,7 @@ START_TEST(nerdctl_needs_nothing)
 }
 END_TEST
 
-/* --- restarts --- */
+/* --- managers that run --- */
 
 /* Mounts empty /run and /etc in a mount namespace of this test. */
 static bool own_directories(void)
@@ -1113,6 +1116,141 @@ static bool own_directories(void)
 	(void)printf("skipped: directories of one's own: %s\n", strerror(errno));
 	return false;
 }
+
+/* A node without processes, and with no programs but those that the test puts there. */
+static bool own_node(void)
+{
+	if (!own_directories() || mount("none", "/proc", "tmpfs", 0, NULL) < 0 ||
+	    mount("none", "/usr/bin", "tmpfs", 0, NULL) < 0 ||
+	    mount("none", "/usr/local/bin", "tmpfs", 0, NULL) < 0)
+		return false;
+	root[0] = '\0';
+	return true;
+}
+
+static int listen_at(const char *socket)
+{
+	AUTO(str) char *dir = xstrndup(socket, (size_t)(path_basename(socket) - socket));
+	int fd;
+
+	OK(path_make(dir, 0755, &err));
+	fd = fd_unix_listen(socket, &err);
+	ck_assert_msg(fd >= 0, "%s", err.msg);
+	return fd;
+}
+
+START_TEST(back_ends_are_complete)
+{
+	for (size_t i = 0; backends[i]; i++) {
+		ck_assert_msg(backends[i]->edit && backends[i]->answers && backends[i]->served,
+			      "%s", backends[i]->name);
+		ck_assert(backends[i]->config && backends[i]->socket);
+	}
+}
+END_TEST
+
+START_TEST(nerdctl_has_no_problem)
+{
+	static const struct cri_options o = { .root = "",
+					      .prefix = "/opt/kata",
+					      .name = "nerdctl" };
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(str) char *problem = NULL;
+
+	if (!own_node())
+		return;
+	AUTO(fd) int listener = listen_at("/run/containerd/containerd.sock");
+	OK(cri_find(&o, &c, &err));
+	ck_assert(cri_runs(c));
+	problem = cri_problem(c, ARGV("kata"));
+	ck_assert_msg(!problem, "%s", problem);
+}
+END_TEST
+
+/* nerdctl is a program: what answers at its socket is a containerd, even if that has another one
+ * now. */
+START_TEST(nerdctl_takes_no_precedence)
+{
+	static const struct cri_options o = { .root = "", .prefix = "/opt/kata" };
+	AUTO(cri) struct cri *c = NULL;
+
+	if (!own_node())
+		return;
+	put("/usr/bin/containerd", "");
+	put("/usr/bin/nerdctl", "");
+	put("/etc/containerd/config.toml", "[grpc]\naddress = \"/run/elsewhere\"\n");
+	AUTO(fd) int listener = listen_at("/run/containerd/containerd.sock");
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_name(c), "containerd");
+}
+END_TEST
+
+/* The manager of the record is being restarted while another one runs. */
+static const struct {
+	const char *registered, *config; /* that record */
+	const char *runs;                /* the socket of the other one */
+	const char *returns;             /* the socket that is there after a while; NULL: none */
+	const char *named;               /* --cri */
+	const char *chosen;
+} restarted[] = {
+	{ NULL, NULL, "/var/run/docker.sock", "/run/containerd/containerd.sock", NULL, "docker" },
+	{ "containerd", ETC "config.toml", "/var/run/docker.sock",
+	  "/run/containerd/containerd.sock", NULL, "containerd" },
+	{ "containerd", ETC "config.toml", "/var/run/docker.sock",
+	  "/run/containerd/containerd.sock", "docker", "docker" },
+	/* It does not come back: another one has its place. */
+	{ "containerd", ETC "config.toml", "/var/run/docker.sock", NULL, NULL, "docker" },
+	/* None runs: nothing indicates that another one has its place. */
+	{ "containerd", ETC "config.toml", NULL, NULL, NULL, "containerd" },
+	/* Not installed any more */
+	{ "crio", "/etc/crio/crio.conf", "/var/run/docker.sock", NULL, NULL, "docker" },
+	{ "lost", "/etc/lost", "/var/run/docker.sock", NULL, NULL, "docker" },
+};
+
+START_TEST(the_registered_manager_is_being_restarted)
+{
+	struct cri_options o = { .root = "",
+				 .prefix = "/opt/kata",
+				 .name = restarted[_i].named,
+				 .registered = restarted[_i].registered,
+				 .registered_config = restarted[_i].config,
+				 .restart_seconds = restarted[_i].returns ? 60 : 1 };
+	AUTO(cri) struct cri *c = NULL;
+	AUTO(fd) int other = -1;
+	pid_t child = -1;
+	int ready[2];
+
+	if (!own_node())
+		return;
+	put("/usr/bin/containerd", "");
+	put("/etc/rancher/k3s/k3s.yaml", "");
+	if (restarted[_i].runs)
+		other = listen_at(restarted[_i].runs);
+	ck_assert_int_eq(pipe2(ready, O_CLOEXEC), 0);
+	if (restarted[_i].returns)
+		child = fork();
+	if (child == 0) {
+		char any;
+
+		/* The parent closes its end a moment before it looks. */
+		close(ready[1]);
+		(void)!read(ready[0], &any, 1);
+		usleep(300000);
+		(void)!listen_at(restarted[_i].returns);
+		pause();
+	}
+	close(ready[0]);
+	close(ready[1]);
+	OK(cri_find(&o, &c, &err));
+	if (child > 0) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	ck_assert_str_eq(cri_name(c), restarted[_i].chosen);
+}
+END_TEST
+
+/* --- restarts --- */
 
 static const struct {
 	const char *made[2], *unit, *with, *command;
@@ -1451,6 +1589,10 @@ int main(void)
 	tcase_add_test(tc, a_dropin_names_the_socket);
 	tcase_add_test(tc, the_command_line_names_the_socket);
 	tcase_add_test(tc, nerdctl_needs_nothing);
+	tcase_add_test(tc, back_ends_are_complete);
+	tcase_add_test(tc, nerdctl_has_no_problem);
+	tcase_add_test(tc, nerdctl_takes_no_precedence);
+	tcase_add_loop_test(tc, the_registered_manager_is_being_restarted, 0, ARRAY_LEN(restarted));
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
 	tcase_add_test(tc, restart_time);
 	tcase_add_loop_test(tc, configuration_of_a_distribution, 0, 6);
