@@ -35,6 +35,7 @@ static int one(struct loop *loop, const struct runtime_config *c, const char *ac
 				 .devices = &share,
 				 .ndevices = 1,
 				 .netns = -1,
+				 .mountns = -1,
 				 .vhost_vsock = -1,
 				 .size = { 1, (uint64_t)c->memory_mib } };
 	struct pollfd come[] = { { .events = POLLIN }, { interrupt_fd(), POLLIN, 0 } };
