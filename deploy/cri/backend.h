@@ -47,6 +47,7 @@ struct cri {
 	char *config, *socket;       /* socket may be NULL */
 	char *binary, *version;      /* NULL: not known */
 	char *unit;                  /* of its process; NULL: not known */
+	char *default_runtime;       /* on the command line of its process, or NULL */
 	char *why;                   /* how it was detected, for display */
 	bool found, running;
 	char *spelled; /* the shim's path as an earlier registration has it; NULL: PREFIX/bin/... */

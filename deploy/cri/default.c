@@ -127,6 +127,9 @@ int default_check(const struct cri *c, struct edits *e, const struct json *recor
 		if (look_at_default(e, *path, crio, &name, &runtimes, err) < 0)
 			return -1;
 	}
+	/* The command line takes precedence over the files. */
+	if (c->default_runtime)
+		str_set(&name, c->default_runtime);
 	if (!name || (current && strv_has(runtimes, name)))
 		return 0;
 	/* Without a record: it was there before the edits, or the manager would not work. */
@@ -137,5 +140,8 @@ int default_check(const struct cri *c, struct edits *e, const struct json *recor
 			return 0;
 	err_set(err, E_STATE, "'%s' is the default runtime of %s, which would not work without it",
 		name, c->back->name);
-	return err_hint(err, "make another runtime the default first, in %s", c->config);
+	return err_hint(err, "make another runtime the default first, %s%s",
+			c->default_runtime ? "by the option --default-runtime of its service"
+					   : "in ",
+			c->default_runtime ? "" : c->config);
 }

@@ -133,10 +133,13 @@ static void take_process(struct cri *c, const struct process *p)
 {
 	AUTO(str) char *config = c->back->config_of ? c->back->config_of(p) : NULL;
 	AUTO(str) char *address = c->back->socket_of ? c->back->socket_of(p) : NULL;
+	/* dockerd and crio have this option. */
+	const char *preferred = process_option(p, "default-runtime", NULL);
 
 	c->found = c->running = true;
 	c->why = str_fmt("runs as process %d", (int)p->pid);
 	c->unit = p->unit ? xstrdup(p->unit) : NULL;
+	c->default_runtime = preferred ? xstrdup(preferred) : NULL;
 	if (config && !c->o->config)
 		str_set(&c->config, config);
 	if (address)
@@ -216,6 +219,7 @@ void cri_free(struct cri *c)
 	free(c->binary);
 	free(c->version);
 	free(c->unit);
+	free(c->default_runtime);
 	free(c->why);
 	free(c->spelled);
 	free(c->have);

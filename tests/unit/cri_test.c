@@ -19,6 +19,7 @@
 #include "base/str.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
+#include "deploy/cri/default.h"
 #include "deploy/cri/docker-json.h"
 #include "deploy/cri/restart.h"
 #include "toml/toml.h"
@@ -1185,6 +1186,30 @@ START_TEST(nerdctl_takes_no_precedence)
 }
 END_TEST
 
+/* Docker would not start again without it. */
+START_TEST(the_default_runtime_of_the_command_line_is_not_removed)
+{
+	static const struct cri_options o = { .root = "", .prefix = "/opt/kata" };
+	AUTO(strv) char **argv = strv_split("dockerd --default-runtime=kata", " ");
+	struct process row = { .pid = 1, .exe = (char *)"/usr/bin/dockerd", .argv = argv };
+	const struct processes all = { .rows = { .v = &row, .n = 1 } };
+	AUTO(edits) struct edits e = EDITS_INIT("");
+	AUTO(json) struct json *record = json_parse("{\"handlers\": [\"kata\"]}", 22, "r", &err);
+	AUTO(cri) struct cri *c = NULL;
+
+	if (!own_node())
+		return;
+	put("/etc/docker/daemon.json", "{\"runtimes\": {\"kata\": {}}}");
+	OK(cri_look(&o, &backend_docker, &all, &c, &err));
+	OK(default_check(c, &e, record, &err));
+	put("/etc/docker/daemon.json", "{}");
+	edits_release(&e);
+	e = (struct edits)EDITS_INIT("");
+	FAILS(default_check(c, &e, record, &err), E_STATE);
+	ck_assert_ptr_nonnull(strstr(err.msg, "--default-runtime"));
+}
+END_TEST
+
 /* The manager of the record is being restarted while another one runs. */
 static const struct {
 	const char *registered, *config; /* that record */
@@ -1591,6 +1616,7 @@ int main(void)
 	tcase_add_test(tc, nerdctl_needs_nothing);
 	tcase_add_test(tc, back_ends_are_complete);
 	tcase_add_test(tc, nerdctl_has_no_problem);
+	tcase_add_test(tc, the_default_runtime_of_the_command_line_is_not_removed);
 	tcase_add_test(tc, nerdctl_takes_no_precedence);
 	tcase_add_loop_test(tc, the_registered_manager_is_being_restarted, 0, ARRAY_LEN(restarted));
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
