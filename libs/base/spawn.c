@@ -230,6 +230,10 @@ static int child_enter(const struct plan *p)
 {
 	const struct spawn *s = p->s;
 
+	/* To enter a mount namespace no other thread may share our root directory: ThreadSanitizer
+	 * has started one here. */
+	if (s->ns && unshare(CLONE_FS) < 0)
+		return -1;
 	for (const int *ns = s->ns; ns && *ns >= 0; ns++) {
 		if (setns(*ns, 0) < 0)
 			return -1;

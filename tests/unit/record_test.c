@@ -404,7 +404,7 @@ START_TEST(an_unrecorded_process_with_other_mounts_is_found)
 	struct spawn s = { .argv = ARGV("program", "--fd=3", "--shared-dir=" SHARES KEY "/shared"),
 			   .program = "/proc/self/exe",
 			   .ns = into };
-	ck_assert_int_eq(spawn_start(&s, &child, &err), 0);
+	ck_assert_msg(spawn_start(&s, &child, &err) == 0, "%s", err.msg);
 	record_undo(dir, KEY);
 	ck_assert_int_eq(poll(&(struct pollfd){ .fd = child.pidfd, .events = POLLIN }, 1, 0),
 			 other_mounts[_i].ours);
