@@ -165,8 +165,11 @@ unsigned shim_state(unsigned field)
 
 /* --- events --- */
 
-struct event shim_events[64];
-unsigned shim_n_events;
+static struct event {
+	char topic[32];
+	unsigned status; /* exit status, in an exit event */
+} events[64];
+static unsigned n_events;
 unsigned shim_events_to_lose; /* that many connections end before the answer */
 bool shim_events_hang;
 static pthread_mutex_t events_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -183,8 +186,8 @@ static void note_event(const struct buf *body)
 						     ? WIRE_PATH(3, 1, 4, 2, 3)
 						     : WIRE_PATH(3, 1, 4, 2, 4));
 	(void)pthread_mutex_lock(&events_lock);
-	if (shim_n_events < ARRAY_LEN(shim_events))
-		shim_events[shim_n_events++] = e;
+	if (n_events < ARRAY_LEN(events))
+		events[n_events++] = e;
 	(void)pthread_mutex_unlock(&events_lock);
 }
 
@@ -217,10 +220,20 @@ static bool has_event(const char *topic, unsigned status)
 	bool found = false;
 
 	(void)pthread_mutex_lock(&events_lock);
-	for (unsigned i = 0; i < shim_n_events; i++)
-		found |= str_eq(shim_events[i].topic, topic) && shim_events[i].status == status;
+	for (unsigned i = 0; i < n_events; i++)
+		found |= str_eq(events[i].topic, topic) && events[i].status == status;
 	(void)pthread_mutex_unlock(&events_lock);
 	return found;
+}
+
+const char *shim_event(unsigned number)
+{
+	const char *topic;
+
+	(void)pthread_mutex_lock(&events_lock);
+	topic = number < n_events ? events[number].topic : "";
+	(void)pthread_mutex_unlock(&events_lock);
+	return topic;
 }
 
 void shim_await_event(const char *topic, unsigned status)

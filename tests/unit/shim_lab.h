@@ -78,13 +78,8 @@ struct answer shim_kill(unsigned signo, unsigned timeout_ms);
 unsigned shim_wait(void); /* waits for the end of the container; returns its exit status */
 unsigned shim_state(unsigned field); /* calls State; returns the number in that field */
 
-/* The events that the shim sent, in order. */
-struct event {
-	char topic[32];
-	unsigned status; /* exit status, in an exit event */
-};
-extern struct event shim_events[64];
-extern unsigned shim_n_events;
+/* The topic of the events that the shim sent, in order; "" after the last one. Static. */
+const char *shim_event(unsigned number);
 /* So many of the next event connections are closed before the shim gets an answer. */
 extern unsigned shim_events_to_lose;
 extern bool shim_events_hang; /* the next event gets no answer, nor any later one */
