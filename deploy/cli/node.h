@@ -16,8 +16,10 @@
  *
  *	"cri"		the record of the registration (cri.h)
  *	"options"	the options about the manager (--cri ...), the defaults of later changes
- *	"release"	"from": absolute paths or URLs of its sources; "components", "without": as
- *			given; "version", "serial", "expires": of release.yaml; "sha256": its digest
+ *	"release"	"from": absolute paths or URLs of its sources; "proxy", "cacert": how they
+ *			are reached; "components", "without": as given; "version", "serial",
+ *			"expires": of release.yaml; "sha256": its digest; "waived": the checks that
+ *			were waived
  */
 
 #include "base/err.h"
@@ -57,8 +59,9 @@ MUST_CHECK int node_uses(const struct cli_place *place, struct use_list *out, st
 MUST_CHECK int node_in_use(const struct cli_place *place, char ***ids, struct err *err);
 
 /* Fills in which manager has the registration, and the options that locate the manager from those
- * recorded by an earlier change, unless another manager is named. The handlers are only filled in with keep_handlers: an install has its own, an
- * upgrade keeps the recorded ones. The options point into *doc, which the caller frees. */
+ * recorded by an earlier change, unless another manager is named. The handlers are only filled in
+ * with keep_handlers: an install has its own, an upgrade keeps the recorded ones. The options point
+ * into *doc, which the caller frees. */
 MUST_CHECK int node_recall_manager(const struct deploy *d, struct cli_manager *manager,
 				   struct json **doc, struct err *err);
 

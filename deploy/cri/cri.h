@@ -12,7 +12,7 @@
  *	if (cri_find(&o, &c, err) < 0)			// detected, or that of --cri
  *		return -1;
  *	AUTO(cri_change) struct cri_change change = CRI_CHANGE_INIT;
- *	if (cri_register(c, recorded, &change, err) < 0)
+ *	if (cri_register(c, recorded, &change, &record, err) < 0)
  *		return -1;
  *	change.change				// files, then steps, for deploy_lay_down()
  *

@@ -5,13 +5,12 @@
  * Reads a release from its source and brings its files into staging.
  *
  *	AUTO(source) struct source *src = NULL;
- *	if (source_open(&(struct source_options){ .release = "https://...", ... }, &src, err) < 0 ||
+ *	if (source_open(&(struct source_options){ .releases = releases, ... }, &src, err) < 0 ||
  *	    source_document(src, "release.yaml", RELEASE_TEXT_MAX, &text, err) < 0 ||
  *	    source_signatures(src, "release.yaml", &sigs, err) < 0)
  *		return -1;
  *	...						// verify it (trust.h), select a layout
- *	if (source_stage(src, &release, &layout, has, arg, staging, &progress, err) < 0)
- *		return -1;
+ *	return source_stage(src, &release, &layout, has, base, arg, staging, &progress, &cost, err);
  *
  * A source is one of
  *	https://HOST/PATH/, http://...	also a list of mirrors of the same release

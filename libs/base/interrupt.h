@@ -7,7 +7,7 @@
  * for a process or for a time returns E_CANCELLED, and long work calls interrupt_check() between
  * its parts.
  *
- *	interrupt_catch("the change is being undone or finished");
+ *	interrupt_catch("kata-deploy", "the change is being undone or finished");
  *	...
  *	if (interrupt_check(err) < 0)
  *		return -1;

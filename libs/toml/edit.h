@@ -4,14 +4,15 @@
 /*
  * Changes a TOML document by splicing bytes: all other bytes stay as they are.
  *
- *	AUTO(buf) struct buf out = BUF_INIT(TOML_TEXT_MAX);
+ *	AUTO(buf) struct buf out = BUF_INIT(1 << 20);
  *	if (toml_edit_add_string(file, text, len, "imports", "/etc/containerd/kata.toml", &out,
  *				 err) < 0)
  *		return -1;
  *
  * and later, after any edits by others,
  *
- *	toml_edit_remove_string(file, text, len, "imports", "/etc/containerd/kata.toml", &out, err)
+ *	toml_edit_remove_string(file, text, len, "imports", "/etc/containerd/kata.toml", created,
+ *				&out, err)
  *
  * yields the document with those edits only. Without other edits, adding and removing yields the
  * original bytes.

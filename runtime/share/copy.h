@@ -6,7 +6,7 @@
  * agent's CopyFile.
  *
  *	AUTO(copies) struct copies list = COPIES_INIT;
- *	copies_add(&list, "/host/path", &guest, container);
+ *	copies_add(&list, "/host/path", container, name, &guest);
  *	... the VM runs ...
  *	copy_send(&list.v[i], &to, err)
  *
