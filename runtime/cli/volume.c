@@ -135,5 +135,6 @@ int volume_verb(int argc, char **argv, struct err *err)
 		{ NULL, NULL, NULL, NULL, NULL, 0, 0 },
 	};
 
+	argv[0] = (char *)"kata-runtime direct-volume"; /* the name in help and messages */
 	return subverb_run(verbs, argc, argv, err);
 }
