@@ -6,7 +6,7 @@
  * fd, by which the VMM sends and receives the interface's frames. There are two models:
  *
  * tcfilter	a tap beside the interface, an ingress qdisc on each, and filters that redirect
- *		what arrives at one to the other. For every kind of interface.
+ *		what arrives at one to the other. For veth, macvlan, ipvlan and tap.
  * macvtap	a macvtap in mode "passthru" on the interface. Saves a copy between two queues,
  *		but the rate of what arrives cannot be limited. Only for a veth: on a macvlan it
  *		would be attached to the node's device.
