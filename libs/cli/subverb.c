@@ -3,6 +3,7 @@
 
 #include "cli/subverb.h"
 
+#include "base/mem.h"
 #include "base/scope.h"
 #include "base/str.h"
 
@@ -35,15 +36,25 @@ static int help_one(const struct subverb *s, const char *verb)
 	return 0;
 }
 
+/* The name of a subverb after that of the program, which every message begins with; heap. */
+static char *full_name(const char *verb, const char *name)
+{
+	const char *space = strchr(verb, ' ');
+
+	return space ? str_fmt("%s %s", space + 1, name) : xstrdup(name);
+}
+
 void subverb_unknown(const char *const *names, const char *verb, const char *name, struct err *err)
 {
 	AUTO(str) char *all = strv_join((char *const *)names, ", ");
 	const char *near = name ? str_nearest(name, names) : NULL;
 
+	AUTO(str) char *full = name ? full_name(verb, name) : NULL;
+
 	if (!name)
-		err_set(err, E_USAGE, "%s requires a subverb: %s", verb, all);
+		err_set(err, E_USAGE, "expected a verb after '%s': %s", verb, all);
 	else
-		err_set(err, E_USAGE, "unknown verb '%s %s'", verb, name);
+		err_set(err, E_USAGE, "unknown verb '%s'", full);
 	if (near)
 		err_hint(err, "did you mean %s?", near);
 	else if (name)
@@ -78,20 +89,21 @@ static int help_of(const struct subverb *table, const char *verb, const char *na
 static int check_operands(const struct subverb *s, const char *verb, int argc, char **argv,
 			  struct err *err)
 {
+	AUTO(str) char *full = full_name(verb, s->name);
+
 	if (argc >= s->least && (s->most < 0 || argc <= s->most))
 		return 0;
 	if (s->most == 0)
-		return err_set(err, E_USAGE, "%s %s takes no operand, such as '%s'; leave it out",
-			       verb, s->name, argv[0]);
+		return err_set(err, E_USAGE, "%s takes no operand, such as '%s'; leave it out",
+			       full, argv[0]);
 	for (int i = 1; i < argc; i++) {
 		if (argv[i][0] == '-' && argv[i][1])
 			return err_set(err, E_USAGE,
 				       "'%s' is an option and goes before '%s'; move it there",
 				       argv[i], argv[0]);
 	}
-	return err_set(err, E_USAGE,
-		       "%s %s needs other operands; the usage is: %s %s [OPTION...] %s", verb,
-		       s->name, verb, s->name, s->operands);
+	return err_set(err, E_USAGE, "%s needs other operands; the usage is: %s %s [OPTION...] %s",
+		       full, verb, s->name, s->operands);
 }
 
 int subverb_run(const struct subverb *table, int argc, char **argv, struct err *err)

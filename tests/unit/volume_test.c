@@ -309,15 +309,19 @@ START_TEST(a_sandbox_that_died_hides_no_other)
 }
 END_TEST
 
-/* As a person types it. */
-START_TEST(help_and_messages_name_the_whole_command)
+/* A message follows the name of the program. */
+START_TEST(messages_name_the_verb)
 {
 	char *argv[] = { (char *)"direct-volume", (char *)"add", (char *)"/vol", NULL };
 	struct err err = ERR_INIT;
 
 	ck_assert_int_lt(volume_verb(3, argv, &err), 0);
 	ck_assert_int_eq(err.code, E_USAGE);
-	ck_assert_msg(str_starts(err.msg, "kata-runtime direct-volume add "), "%s", err.msg);
+	ck_assert_msg(str_starts(err.msg, "direct-volume add takes no operand"), "%s", err.msg);
+	err_clear(&err);
+	ck_assert_int_lt(volume_verb(1, argv, &err), 0);
+	ck_assert_msg(str_starts(err.msg, "expected a verb after 'kata-runtime direct-volume'"),
+		      "%s", err.msg);
 }
 END_TEST
 
@@ -331,7 +335,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_record_is_checked, 0, (int)ARRAY_LEN(records));
 	tcase_add_loop_test(tc, http_requests_are_parsed_or_refused, 0, (int)ARRAY_LEN(requests));
 	tcase_add_loop_test(tc, queries_are_decoded, 0, (int)ARRAY_LEN(queries));
-	tcase_add_test(tc, help_and_messages_name_the_whole_command);
+	tcase_add_test(tc, messages_name_the_verb);
 	if (geteuid() == 0) {
 		tcase_add_test(tc, a_volume_and_its_users);
 		tcase_add_test(tc, the_socket_answers_requests);
