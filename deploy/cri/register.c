@@ -65,7 +65,8 @@ static void list_files(struct change *ch, struct cri_change *out)
 	vec_each(const struct work_file, f, &ch->edits.files) {
 		struct deploy_file file = { .path = f->real,
 					    .data = f->want,
-					    .len = f->want ? strlen(f->want) : 0 };
+					    .len = f->want ? strlen(f->want) : 0,
+					    .base = f->now ? f->now : "" };
 
 		if (!str_eq(f->now, f->want))
 			vec_push(&ch->files, file);

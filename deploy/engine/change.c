@@ -114,6 +114,22 @@ static struct plan_action *add_file(struct plan *p, const char *path, const stru
 	return a;
 }
 
+/* Checks that a file (NULL: there is none) has the contents that its new ones were made from. A
+ * question or a download may lie between, in which its program or the administrator wrote it. */
+static int check_base(const struct deploy_file *f, const struct file_info *now, struct err *err)
+{
+	char base[65], none[65];
+
+	if (!f->base)
+		return 0;
+	sha256_hex(f->base, strlen(f->base), base);
+	sha256_hex("", 0, none);
+	return str_eq(now ? now->sha256 : none, base)
+		       ? 0
+		       : err_set(err, E_STATE, "%s was changed by another program; try again",
+				 f->path);
+}
+
 /* Plans writing f->data to a file of ours (NULL: removing the file). */
 static int plan_own_file(const struct deploy *d, struct plan *p, const struct deploy_file *f,
 			 struct err *err)
@@ -129,6 +145,8 @@ static int plan_own_file(const struct deploy *d, struct plan *p, const struct de
 		sha256_hex(f->data, f->len, will);
 	if (f->data ? there && str_eq(now.sha256, will) : !there)
 		return 0;
+	if (check_base(f, there ? &now : NULL, err) < 0)
+		return -1;
 	a = add_file(p, f->path, there ? &now : NULL, f->data ? will : NULL);
 	a->file.data = f->data ? xmemdup(f->data, f->len) : NULL;
 	a->file.len = f->len;

@@ -84,6 +84,9 @@ struct deploy_file {
 	 * its own, made with mode 0700, which is removed only together with the file (data NULL),
 	 * and only if nothing else is in it. */
 	bool outlives;
+	/* The contents that data was made from, "" if there was no file: a file that has others by
+	 * now is not overwritten, which is E_STATE. NULL: data does not depend on them. */
+	const char *base;
 };
 
 /* The parts of a change outside the prefix. They are applied after the switch to the new

@@ -114,7 +114,11 @@ static void apply(const struct cri_change *c)
 	for (size_t i = 0; i < c->change.nfiles; i++) {
 		const struct deploy_file *f = &c->change.files[i];
 
+		AUTO(str) char *now = NULL;
+
 		ck_assert(str_starts(f->path, root));
+		now = get(f->path + strlen(root));
+		ck_assert_str_eq(f->base, now ? now : "");
 		if (f->data)
 			put(f->path + strlen(root), f->data);
 		else

@@ -155,8 +155,9 @@ static int change(bool uninstalls, bool resumes, struct err *err)
 {
 	AUTO(deploy) struct deploy *d = NULL;
 	AUTO(layout) struct layout l = LAYOUT_INIT;
-	struct deploy_file file = { config, uninstalls ? "before" : "after", uninstalls ? 6 : 5, 0,
-				    false };
+	struct deploy_file file = {
+		config, uninstalls ? "before" : "after", uninstalls ? 6 : 5, 0, false, NULL
+	};
 	const struct deploy_step steps[] = {
 		{ .ops = first, .name = "watch", .before_files = true },
 		{ .ops = &restart, .name = "restart" },

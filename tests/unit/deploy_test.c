@@ -741,9 +741,9 @@ START_TEST(a_step_that_fails_undoes_everything)
 	char *dropin = at("manager/conf.d/kata.toml"), *edited = at("manager/edited.toml");
 	AUTO(str) char *config = at("manager/config.toml");
 	struct deploy_file files[] = {
-		{ dropin, "new", 3, 0600, false },
-		{ edited, "ours", 4, 0, false },
-		{ config, "changed", 7, 0, false },
+		{ dropin, "new", 3, 0600, false, NULL },
+		{ edited, "ours", 4, 0, false, NULL },
+		{ config, "changed", 7, 0, false, NULL },
 	};
 	struct deploy_step step = { .ops = &restart,
 				    .name = "restart the manager",
@@ -798,7 +798,7 @@ static const struct deploy_step_ops *const watched[] = { &watch, &restart, NULL 
 START_TEST(steps_around_files)
 {
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0, false };
+	struct deploy_file file = { config, "changed", 7, 0, false, NULL };
 	struct deploy_step steps[] = {
 		{ .ops = &restart, .name = "restart" },
 		{ .ops = &watch, .name = "watch", .before_files = _i == 1 }
@@ -816,10 +816,47 @@ START_TEST(steps_around_files)
 }
 END_TEST
 
+/* A file that its program has written again since the change was made from it. */
+START_TEST(a_newer_file_is_not_overwritten)
+{
+	static const struct {
+		const char *base, *now; /* now: NULL: there is none */
+		enum err_code code;
+	} cases[] = {
+		{ "before", "before", E_OK },
+		{ "", NULL, E_OK },
+		{ "before", "newer", E_STATE },
+		{ "before", NULL, E_STATE },
+		{ "", "newer", E_STATE },
+		/* Somebody else has made the same change. */
+		{ "before", "changed", E_OK },
+		{ NULL, "newer", E_OK },
+	};
+	AUTO(str) char *config = at("config.toml");
+	struct deploy_file file = { .path = config, .data = "changed", .len = 7 };
+	struct deploy_change c = { .files = &file, .nfiles = 1 };
+	AUTO(deploy) struct deploy *d = NULL;
+
+	file.base = cases[_i].base;
+	if (cases[_i].now)
+		write_text("config.toml", cases[_i].now);
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	if (cases[_i].code) {
+		FAILS(lay_down(d, "1", &c, &err), cases[_i].code);
+		ck_assert(cases[_i].now ? has_text("config.toml", cases[_i].now)
+					: !there("config.toml"));
+	} else {
+		OK(lay_down(d, "1", &c, &err));
+		ck_assert(has_text("config.toml", "changed"));
+	}
+}
+END_TEST
+
 START_TEST(foreign_directories_go_if_empty)
 {
 	AUTO(str) char *dropin = at("manager/conf.d/kata.toml");
-	struct deploy_file file = { dropin, "new", 3, 0600, false }, gone = { .path = dropin };
+	struct deploy_file file = { dropin, "new", 3, 0600, false, NULL },
+			   gone = { .path = dropin };
 	struct deploy_change c = { .files = &file, .nfiles = 1 },
 			     away = { .files = &gone, .nfiles = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -869,7 +906,7 @@ START_TEST(a_signal_undoes_a_change_that_waits)
 {
 	static const int all[] = { SIGINT, SIGTERM, SIGHUP };
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0, false };
+	struct deploy_file file = { config, "changed", 7, 0, false, NULL };
 	struct deploy_step step = { .ops = &slow, .name = "a slow step" };
 	struct deploy_change c = { .files = &file, .nfiles = 1, .steps = &step, .nsteps = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -909,8 +946,8 @@ START_TEST(a_linked_file_is_edited_where_it_is)
 {
 	AUTO(str) char *config = at("manager/config.toml"), *real = at("real/config.toml");
 	const char *target = _i == 1 ? "../real/config.toml" : _i == 2 ? "again" : real;
-	struct deploy_file ours = { config, "changed", 7, 0, false },
-			   theirs = { config, "before", 6, 0, false };
+	struct deploy_file ours = { config, "changed", 7, 0, false, NULL },
+			   theirs = { config, "before", 6, 0, false, NULL };
 	struct deploy_change on = { .files = &ours, .nfiles = 1 },
 			     off = { .files = &theirs, .nfiles = 1 };
 	struct deploy_step step = { .ops = &restart, .name = "restart" };
@@ -946,7 +983,7 @@ END_TEST
 START_TEST(a_file_with_a_long_name_is_edited)
 {
 	AUTO(str) char *name = str_fmt("manager/%0255d", 7), *config = at(name);
-	struct deploy_file ours = { config, "changed", 7, 0, false };
+	struct deploy_file ours = { config, "changed", 7, 0, false, NULL };
 	struct deploy_step step = { .ops = &restart, .name = "restart" };
 	struct deploy_change fails = { .files = &ours, .nfiles = 1, .steps = &step, .nsteps = 1 };
 	struct deploy_change on = { .files = &ours, .nfiles = 1 };
@@ -996,7 +1033,7 @@ END_TEST
 START_TEST(a_link_to_nothing_is_named)
 {
 	AUTO(str) char *config = at("config.toml");
-	struct deploy_file file = { config, "changed", 7, 0, false };
+	struct deploy_file file = { config, "changed", 7, 0, false, NULL };
 	struct deploy_change c = { .files = &file, .nfiles = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
 	struct err why = ERR_INIT;
@@ -1057,7 +1094,7 @@ END_TEST
 START_TEST(links_stay_below_the_root)
 {
 	AUTO(str) char *root = at("root"), *config = at("root/etc/config.toml");
-	struct deploy_file file = { config, "changed", 7, 0, false };
+	struct deploy_file file = { config, "changed", 7, 0, false, NULL };
 	struct deploy_change c = { .files = &file, .nfiles = 1 };
 	struct deploy_options o = { .root = root, .lock = lock, .now = 1 };
 	AUTO(deploy) struct deploy *d = NULL;
@@ -1621,7 +1658,7 @@ END_TEST
 START_TEST(a_file_may_outlive_the_installation)
 {
 	AUTO(str) char *kept = at("var/lib/memory/file");
-	struct deploy_file file = { kept, "kept", 4, 0600, true },
+	struct deploy_file file = { kept, "kept", 4, 0600, true, NULL },
 			   gone = { .path = kept, .outlives = true };
 	struct deploy_change c = { .files = &file, .nfiles = 1 },
 			     last = { .files = &gone, .nfiles = 1 };
@@ -1645,7 +1682,7 @@ END_TEST
 START_TEST(a_directory_that_comes_back_has_its_owner)
 {
 	AUTO(str) char *kept = at("memory/file"), *own = at("memory");
-	struct deploy_file file = { kept, "kept", 4, 0600, true },
+	struct deploy_file file = { kept, "kept", 4, 0600, true, NULL },
 			   gone = { .path = kept, .outlives = true };
 	struct deploy_step step = { .ops = &restart, .name = "restart" };
 	struct deploy_change c = { .files = &file, .nfiles = 1 },
@@ -1747,6 +1784,7 @@ int main(void)
 	tcase_add_test(tc, damage_is_found_and_repaired);
 	tcase_add_test(tc, a_step_that_fails_undoes_everything);
 	tcase_add_loop_test(tc, steps_around_files, 0, 2);
+	tcase_add_loop_test(tc, a_newer_file_is_not_overwritten, 0, 7);
 	tcase_add_loop_test(tc, foreign_directories_go_if_empty, 0, 2);
 	tcase_add_loop_test(tc, a_signal_undoes_a_change_that_waits, 0, 3);
 	tcase_add_loop_test(tc, a_linked_file_is_edited_where_it_is, 0, 3);
