@@ -45,17 +45,26 @@ static bool is_client(const struct cri_backend *back, const struct process *p)
 	return false;
 }
 
+/* Docker and CRI-O run their program under other names too, for a moment at each container or image:
+ * "docker-untar". */
+static bool has_own_name(const struct process *p)
+{
+	return str_eq(path_basename(p->argv[0]), path_basename(p->exe));
+}
+
 bool backend_runs_as(const struct cri_backend *back, const struct process *p)
 {
-	/* A rootless manager has its configuration in a home directory and serves one user. */
-	if (p->uid != 0 || is_client(back, p))
+	/* A rootless manager has its configuration in a home directory and serves one user. One
+	 * without a command line has ended since its program was read. */
+	if (p->uid != 0 || !p->argv || is_client(back, p))
 		return false;
 	if (back->is_mine)
 		return back->is_mine(p);
 	for (size_t i = 0; back->exes && back->exes[i]; i++) {
 		const char *exe = back->exes[i];
 
-		if (strchr(exe, '/') ? str_starts(p->exe, exe) : str_eq(path_basename(p->exe), exe))
+		if (strchr(exe, '/') ? str_starts(p->exe, exe)
+				     : str_eq(path_basename(p->exe), exe) && has_own_name(p))
 			return true;
 	}
 	return false;

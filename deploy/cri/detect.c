@@ -26,7 +26,7 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 			const char *config, const struct process **out, struct err *err)
 {
 	const struct process *only = NULL, *usual = NULL, *named = NULL;
-	size_t n = 0;
+	AUTO(strv) char **others = NULL; /* the configurations */
 
 	*out = NULL;
 	vec_each(const struct process, p, &all->rows) {
@@ -41,8 +41,10 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 			usual = p;
 		if (theirs)
 			named = p;
+		/* While it starts a program, the new process looks like the manager itself. */
+		if (theirs && !strv_has(others, theirs))
+			strv_push(&others, theirs);
 		only = p;
-		n++;
 	}
 	if (config)
 		return 0;
@@ -50,8 +52,9 @@ static int pick_process(const struct cri_backend *back, const struct processes *
 		*out = named;
 		return 0;
 	}
-	if (!usual && n > 1) {
-		err_set(err, E_STATE, "%zu %s run here, none with %s", n, back->name, back->config);
+	if (!usual && strv_len(others) > 1) {
+		err_set(err, E_STATE, "%zu %s run here, none with %s", strv_len(others), back->name,
+			back->config);
 		return err_hint(err, "select one with --cri-config");
 	}
 	*out = usual ? usual : only;

@@ -278,23 +278,47 @@ static int run_command(char *const *command, struct deadline deadline, struct er
 
 static const struct peer nobody = { 0, 0 };
 
+static bool is_same_command(const struct process *a, const struct process *b)
+{
+	size_t i = 0;
+
+	if (!str_eq(a->exe, b->exe) || strv_len(a->argv) != strv_len(b->argv))
+		return false;
+	while (i < strv_len(a->argv) && str_eq(a->argv[i], b->argv[i]))
+		i++;
+	return i == strv_len(a->argv);
+}
+
+/* Finds a process of the manager, the last that is listed. While it starts a program, the new process
+ * looks like the manager itself, which is the older one. */
+static struct peer find_process(const struct cri_backend *back)
+{
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	const struct process *found = NULL;
+	struct peer peer = nobody;
+
+	processes_scan(&all);
+	vec_each(const struct process, p, &all.rows) {
+		struct peer one = peer_of(p->pid);
+
+		if (!backend_runs_as(back, p) || !one.start ||
+		    (found && is_same_command(p, found) && one.start >= peer.start))
+			continue;
+		found = p;
+		peer = one;
+	}
+	return peer;
+}
+
 /* Finds the process that serves the socket. */
 static int find_server(const struct restart *r, struct peer *out, struct err *err)
 {
-	AUTO(processes) struct processes all = PROCESSES_INIT;
-
 	if (peer_look(r->socket, out, err) < 0)
 		return -1;
-	if (out->pid > 1)
-		return 0;
 	/* PID 1 opened the socket (socket activation); or, in a container, the server's pid is not
 	 * visible. Look for a process of the manager instead. */
-	*out = nobody;
-	processes_scan(&all);
-	vec_each(const struct process, p, &all.rows) {
-		if (backend_runs_as(r->back, p))
-			*out = peer_of(p->pid);
-	}
+	if (out->pid <= 1)
+		*out = find_process(r->back);
 	return 0;
 }
 

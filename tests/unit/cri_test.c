@@ -1036,17 +1036,49 @@ static const struct {
 	/* rootless: it has the root directory of the node, but not its configuration */
 	{ "containerd", "/usr/bin/containerd", NULL, 4711 },
 	{ "dockerd", "/usr/bin/dockerd", NULL, 4711 },
+	/* Helpers that a manager runs with its own program, at each container or image */
+	{ "libnetwork-setkey -exec-root=/var/run/docker 0af", "/usr/bin/dockerd", NULL, 0 },
+	{ "docker-untar / /var/lib/docker", "/usr/bin/dockerd", NULL, 0 },
+	{ "storage-untar / /var/lib/containers", "/usr/bin/crio", NULL, 0 },
+	/* It ended after its program was read. */
+	{ NULL, "/usr/bin/containerd", NULL, 0 },
+	{ NULL, "/data/rke2/bin/containerd", NULL, 0 },
 };
 
 START_TEST(processes_of_managers)
 {
-	AUTO(strv) char **argv = strv_split(runs[_i].words, " ");
+	AUTO(strv) char **argv = runs[_i].words ? strv_split(runs[_i].words, " ") : NULL;
 	const struct process p = { .exe = (char *)runs[_i].exe, .argv = argv, .uid = runs[_i].uid };
 
 	for (size_t i = 0; backends[i]; i++)
 		ck_assert_msg(backend_runs_as(backends[i], &p) ==
 				      str_eq(backends[i]->name, runs[_i].runs_as),
 			      "%s", backends[i]->name);
+}
+END_TEST
+
+/* While a manager starts a program, the new process looks like the manager. */
+START_TEST(a_manager_that_starts_a_program_is_one)
+{
+	const char *const words[] = { "containerd --config /etc/a.toml",
+				      _i ? "containerd --config /etc/b.toml"
+					 : "containerd --config /etc/a.toml" };
+	struct cri_options o = options();
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	AUTO(cri) struct cri *c = NULL;
+
+	o.root = "";
+	o.socket = "/nowhere/containerd.sock";
+	for (int i = 0; i < 2; i++)
+		vec_push(&all.rows, ((struct process){ .pid = i + 2,
+						       .exe = xstrdup("/usr/bin/containerd"),
+						       .argv = strv_split(words[i], " ") }));
+	if (_i) {
+		FAILS(cri_look(&o, &backend_containerd, &all, &c, &err), E_STATE);
+		return;
+	}
+	OK(cri_look(&o, &backend_containerd, &all, &c, &err));
+	ck_assert_str_eq(c->config, "/etc/a.toml");
 }
 END_TEST
 
@@ -1464,6 +1496,77 @@ START_TEST(failures_of_the_unit_are_reset_before_a_restart)
 }
 END_TEST
 
+/* Adds a process to the /proc of own_node(). */
+static void put_process(int pid, const char *exe, const char *words, int start)
+{
+	AUTO(str) char *dir = str_fmt("/proc/%d", pid), *link = path_join(dir, "exe");
+	AUTO(str) char *name = path_join(dir, "cmdline"), *cgroup = path_join(dir, "cgroup");
+	AUTO(str) char *stat = path_join(dir, "stat"), *to = path_join(dir, "root");
+	AUTO(str) char *line = str_fmt("%d (x) S 1", pid);
+
+	for (int field = 5; field < 22; field++) {
+		char *longer = str_fmt("%s 0", line);
+
+		free(line);
+		line = longer;
+	}
+	AUTO(str) char *whole = str_fmt("%s %d\n", line, start);
+
+	put(stat, whole);
+	put(cgroup, "");
+	put(name, words);
+	ck_assert(symlink(exe, link) == 0 && symlink("/", to) == 0);
+}
+
+static struct json *docker_plan(const char *socket)
+{
+	struct json *plan = json_make_object();
+
+	json_put(plan, "name", json_make_string("docker"));
+	json_put(plan, "how", json_make_string("hangup"));
+	json_put(plan, "socket", json_make_string(socket));
+	json_put(plan, "command", json_make_array());
+	json_put(plan, "seconds", json_make_int(1));
+	return plan;
+}
+
+/* Process 1 has opened Docker's socket, so its process is searched for. While it starts a program,
+ * the new process looks like it; its helpers have its program. */
+START_TEST(the_process_behind_a_socket_of_process_1)
+{
+	AUTO(json) struct json *plan = docker_plan("/run/docker.sock");
+	AUTO(json) struct json *record = json_make_object();
+	struct deploy_step step = { .ops = cri_step_kinds[1], .name = "restart", .arg = plan };
+	pid_t child;
+	int status;
+
+	if (unshare(CLONE_NEWPID) < 0) {
+		(void)printf("skipped: processes of one's own: %s\n", strerror(errno));
+		return;
+	}
+	child = fork();
+	if (child == 0) {
+		AUTO(fd) int listener = -1;
+
+		if (!own_node())
+			_exit(0);
+		listener = listen_at("/run/docker.sock");
+		/* tmpfs lists the newest first. */
+		if (_i == 0)
+			put_process(103, "/usr/bin/dockerd", "docker-untar", 20);
+		if (_i == 1)
+			put_process(100, "/usr/bin/dockerd", "dockerd", 10);
+		put_process(102, "/usr/bin/dockerd", "dockerd", 20);
+		if (_i == 0)
+			put_process(100, "/usr/bin/dockerd", "dockerd", 10);
+		OK(step.ops->prepare(&step, record, &err));
+		_exit(json_int(json_get(record, "pid")) != 100);
+	}
+	ck_assert(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+END_TEST
+
 /* Of a change by a newer version: a damaged record would let recover give up the undo. */
 START_TEST(an_unknown_restart_is_not_a_damaged_one)
 {
@@ -1630,6 +1733,7 @@ int main(void)
 	tcase_add_test(tc, nothing_is_found);
 	tcase_add_test(tc, the_distribution_comes_first);
 	tcase_add_loop_test(tc, processes_of_managers, 0, ARRAY_LEN(runs));
+	tcase_add_loop_test(tc, a_manager_that_starts_a_program_is_one, 0, 2);
 	tcase_add_loop_test(tc, the_configuration_names_the_socket, 0, ARRAY_LEN(sockets));
 	tcase_add_test(tc, a_dropin_names_the_socket);
 	tcase_add_test(tc, the_command_line_names_the_socket);
@@ -1643,6 +1747,7 @@ int main(void)
 	tcase_add_test(tc, restart_time);
 	tcase_add_loop_test(tc, configuration_of_a_distribution, 0, 6);
 	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
+	tcase_add_loop_test(tc, the_process_behind_a_socket_of_process_1, 0, 2);
 	tcase_add_loop_test(tc, an_unknown_restart_is_not_a_damaged_one, 0, 4);
 	tcase_add_loop_test(tc, checked_by_the_manager, 0, ARRAY_LEN(parsers));
 	tcase_add_loop_test(tc, damaged_record, 0, ARRAY_LEN(damaged));
