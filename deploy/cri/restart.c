@@ -215,7 +215,8 @@ static int restart_read(const struct json *record, struct restart *out, struct e
 	}
 	if (!name || !how || seconds < 1 || seconds > 86400 ||
 	    json_get_strings(record, "command", &out->command) < 0 ||
-	    (out->how == RESTART_COMMAND && !strv_len(out->command)))
+	    (out->how == RESTART_COMMAND && !strv_len(out->command)) ||
+	    (out->how == RESTART_HANGUP && !out->socket))
 		return err_set(err, E_INVALID, "the record of a restart is damaged");
 	return 0;
 }
@@ -322,6 +323,19 @@ static int find_server(const struct restart *r, struct peer *out, struct err *er
 	return 0;
 }
 
+/* Waits for a moment, between two attempts; fails with why after the deadline. */
+static int wait_more(const struct restart *r, struct deadline deadline, const struct err *why,
+		     struct err *err)
+{
+	if (deadline_passed(deadline)) {
+		*err = *why;
+		err->code = E_TIMEOUT;
+		return err_wrap(err, "%s did not come back in %u s", r->back->name, r->seconds);
+	}
+	return interrupt_sleep(CRI_POLL_MS, err) < 0 ? err_wrap(err, "wait for %s", r->back->name)
+						     : 0;
+}
+
 /* Waits until the manager answers, from another process than before (if that is known). */
 static int wait_answer(const struct restart *r, const struct peer *before, struct deadline deadline,
 		       struct err *err)
@@ -338,14 +352,38 @@ static int wait_answer(const struct restart *r, const struct peer *before, struc
 		else if (there && (r->mute ||
 				   r->back->answers(r->socket, ask_deadline(deadline), &why) == 0))
 			return 0;
-		if (deadline_passed(deadline)) {
+		if (wait_more(r, deadline, &why, err) < 0)
+			return -1;
+	}
+}
+
+/* On SIGHUP it reads its files and keeps running. One that does not answer is being restarted by
+ * somebody: the signal would end it now, and is needed then, since it may have read its files before
+ * they were changed. */
+static int hang_up(const struct restart *r, struct deadline deadline, struct err *err)
+{
+	for (;;) {
+		struct err why = ERR_INIT;
+		struct peer p;
+		bool there = (r->mute ||
+			      r->back->answers(r->socket, ask_deadline(deadline), &why) == 0) &&
+			     find_server(r, &p, &why) == 0;
+
+		if (there && p.pid <= 1)
+			return err_set(err, E_NOT_FOUND,
+				       "the process of %s is not visible from here; run "
+				       "kata-deploy in the PID namespace of the host",
+				       r->back->name);
+		if (there && kill(p.pid, SIGHUP) == 0)
+			return 0;
+		if (there)
+			(void)err_sys(&why, "signal %s", r->back->name);
+		if (there && why.sys != ESRCH) {
 			*err = why;
-			err->code = E_TIMEOUT;
-			return err_wrap(err, "%s did not come back in %u s", r->back->name,
-					r->seconds);
+			return -1;
 		}
-		if (interrupt_sleep(CRI_POLL_MS, err) < 0)
-			return err_wrap(err, "wait for %s", r->back->name);
+		if (wait_more(r, deadline, &why, err) < 0)
+			return -1;
 	}
 }
 
@@ -353,23 +391,14 @@ static int restart_now(const struct restart *r, const struct peer *before, struc
 {
 	struct deadline deadline = deadline_in(1000ULL * r->seconds);
 
-	/* On SIGHUP it reads its files and keeps running. */
-	if (r->how == RESTART_HANGUP) {
-		if (before->pid <= 1)
-			return err_set(err, E_NOT_FOUND,
-				       "the process of %s is not visible from here; run "
-				       "kata-deploy in the PID namespace of the host",
-				       r->back->name);
-		if (kill(before->pid, SIGHUP) < 0)
-			return err_sys(err, "signal %s", r->back->name);
-		before = &nobody;
-	}
+	if (r->how == RESTART_HANGUP && hang_up(r, deadline, err) < 0)
+		return -1;
 	if (r->how == RESTART_COMMAND && run_command(r->command, deadline, err) < 0)
 		return -1;
 	if (!r->socket)
 		return 0;
 	/* If it restarts by itself, it may already have done so. */
-	if (r->how == RESTART_ITSELF)
+	if (r->how == RESTART_ITSELF || r->how == RESTART_HANGUP)
 		before = &nobody;
 	return wait_answer(r, before, deadline, err);
 }

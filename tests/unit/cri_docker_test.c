@@ -263,6 +263,31 @@ START_TEST(a_runtime_that_docker_does_not_take_is_undone)
 }
 END_TEST
 
+/* Somebody restarts docker, or it has just been started, when it is to read its files again. */
+START_TEST(a_docker_that_is_being_restarted_gets_the_signal)
+{
+	AUTO(json) struct json *record = json_make_object();
+	struct json *none = json_make_array();
+
+	json_put(record, "name", json_make_string("docker"));
+	json_put(record, "how", json_make_string("hangup"));
+	json_put(record, "socket", json_make_string(sock));
+	json_put(record, "command", none);
+	json_put(record, "seconds", json_make_int(_i ? 1 : 20));
+	if (_i == 0)
+		server = fork();
+	if (server == 0) {
+		(void)usleep(300000);
+		serve(false);
+	}
+	ck_assert_str_eq(cri_step_kinds[1]->kind, "cri-restart");
+	if (_i == 0)
+		OK(cri_step_kinds[1]->apply(NULL, record, &err));
+	else
+		FAILS(cri_step_kinds[1]->apply(NULL, record, &err), E_TIMEOUT);
+}
+END_TEST
+
 /* Before version 23 docker lists such runtimes, but cannot run them. */
 START_TEST(a_docker_that_is_too_old_is_refused)
 {
@@ -417,6 +442,7 @@ int main(void)
 	tcase_add_test(tc, a_runtime_without_a_record_is_found_in_the_file);
 	tcase_add_loop_test(tc, paths_come_from_the_command_line_of_dockerd, 0, ARRAY_LEN(lines));
 	tcase_add_loop_test(tc, dockerd_checks_the_configuration, 0, ARRAY_LEN(checks));
+	tcase_add_loop_test(tc, a_docker_that_is_being_restarted_gets_the_signal, 0, 2);
 	tcase_add_test(tc, a_docker_that_is_too_old_is_refused);
 	tcase_add_test(tc, crio_reports_its_runtimes);
 	suite_add_tcase(s, tc);
