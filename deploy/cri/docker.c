@@ -81,8 +81,8 @@ static int served(const char *socket, struct deadline deadline, char ***out, str
 	return 0;
 }
 
-/* Returns the version of the running docker, heap; NULL: it does not run, or does not answer. */
-static char *version_of(const struct cri *c)
+/* Returns the version of the running docker, heap; NULL: it does not run, or does not answer yet. */
+static char *version_running(const struct cri *c)
 {
 	struct err ignored = ERR_INIT; /* reported by the query before a change */
 	AUTO(json) struct json *info = NULL;
@@ -98,7 +98,9 @@ static char *version_of(const struct cri *c)
 /* An older docker accepts and lists such runtimes but cannot run them: only its version tells. */
 static int check_version(const struct cri *c, struct err *err)
 {
-	AUTO(str) char *version = version_of(c);
+	AUTO(str) char *running = version_running(c);
+	/* One that is being started is of the version of its program. */
+	const char *version = running ? running : c->version;
 
 	if (!version || version_major(version) >= SHIMS_SINCE)
 		return 0;

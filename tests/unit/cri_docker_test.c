@@ -302,6 +302,30 @@ START_TEST(a_docker_that_is_too_old_is_refused)
 }
 END_TEST
 
+/* One that is being started does not tell its version: its program does. */
+START_TEST(a_docker_that_does_not_answer_yet_is_too_old)
+{
+	static const struct {
+		const char *version; /* of the program; NULL: not known */
+		enum err_code code;
+	} cases[] = { { "20.10.24", E_UNSUPPORTED }, { "28.1.0", E_OK }, { NULL, E_OK } };
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_docker,
+			 .o = &o,
+			 .root = (char[]){ "" },
+			 .config = config,
+			 .socket = sock,
+			 .version = (char *)cases[_i].version,
+			 .running = true };
+	AUTO(edits) struct edits e = EDITS_INIT("");
+
+	if (cases[_i].code)
+		FAILS(backend_docker.edit(&c, &e, &err), cases[_i].code);
+	else
+		OK(backend_docker.edit(&c, &e, &err));
+}
+END_TEST
+
 /* The prefix was removed by hand: the runtime is found in the file and removed while docker runs. */
 START_TEST(a_runtime_without_a_record_is_found_in_the_file)
 {
@@ -444,6 +468,7 @@ int main(void)
 	tcase_add_loop_test(tc, dockerd_checks_the_configuration, 0, ARRAY_LEN(checks));
 	tcase_add_loop_test(tc, a_docker_that_is_being_restarted_gets_the_signal, 0, 2);
 	tcase_add_test(tc, a_docker_that_is_too_old_is_refused);
+	tcase_add_loop_test(tc, a_docker_that_does_not_answer_yet_is_too_old, 0, 3);
 	tcase_add_test(tc, crio_reports_its_runtimes);
 	suite_add_tcase(s, tc);
 	return suite_run(s);
