@@ -9,6 +9,7 @@
 #include "base/process.h"
 #include "base/str.h"
 #include "cli/advice.h"
+#include "deploy/cli/unused.h"
 #include "deploy/timer/units.h"
 
 #include <fcntl.h>
@@ -47,8 +48,9 @@ static int make_lock_directory(const char *lock, struct err *err)
 /* Returns the kinds of steps that a journal may need to undo, NULL at the end. */
 static const struct deploy_step_ops **step_kinds(void)
 {
-	static const struct deploy_step_ops *kinds[16] = { &prove_step, &prove_clean_step };
-	size_t n = 2;
+	static const struct deploy_step_ops *kinds[16] = { &prove_step, &prove_clean_step,
+							   &unused_step };
+	size_t n = 3;
 
 	for (size_t i = 0; cri_step_kinds[i]; i++)
 		kinds[n++] = cri_step_kinds[i];

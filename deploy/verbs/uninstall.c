@@ -12,6 +12,7 @@
 #include "deploy/cli/progress.h"
 #include "deploy/cli/say.h"
 #include "deploy/cli/summary.h"
+#include "deploy/cli/unused.h"
 #include "deploy/timer/units.h"
 #include "deploy/verbs/verbs.h"
 
@@ -76,7 +77,7 @@ static struct trust *open_memory(const struct deploy *d)
 
 struct timer {
 	struct units_drop drop;
-	/* those of the change, and those of drop */
+	/* those of the change, and those of drop; behind the steps there is room for look_again() */
 	struct deploy_file *files;
 	struct deploy_step *steps;
 };
@@ -106,6 +107,16 @@ static int timer_add(struct deploy_change *c, struct timer *t, struct err *err)
 	c->steps = t->steps;
 	c->nsteps += t->drop.nsteps;
 	return 0;
+}
+
+/* Before anything is removed: a pod may be started until the manager has ended the registration. */
+static void look_again(struct deploy_change *c, struct timer *t)
+{
+	if (!o.force && !o.place.root)
+		t->steps[c->nsteps++] =
+			(struct deploy_step){ .ops = &unused_step,
+					      .name = "check that no pod was started meanwhile",
+					      .arg = o.place.prefix };
 }
 
 static int show_plan(const struct deploy *d, const struct registration *reg, const struct plan *p,
@@ -218,6 +229,7 @@ int verb_uninstall(int argc, char **argv, struct err *err)
 		return -1;
 	if (!deploy_installed(d)->current && !o.change.dry_run)
 		return remove_left(d, &reg, err);
+	look_again(&reg.change, &timer);
 	trust = open_memory(d);
 	if (trust || o.forget)
 		memory_leave(&o.place, trust, o.forget, &reg.change, &memory, &stays);

@@ -6,7 +6,7 @@ $(eval $(call unit_test,deploy_release_test,tests/unit/deploy_release_test.c $(D
 $(eval $(call unit_test,deploy_trust_test,tests/unit/deploy_trust_test.c $(filter-out $(TRUSTED_KEYS_C),$(DEPLOY_SRC)),$(DEPLOY_LIBS)))
 $(eval $(call unit_test,deploy_release_build_test,tests/unit/deploy_release_build_test.c $(DEPLOY_SRC),$(DEPLOY_LIBS)))
 $(eval $(call unit_test,deploy_packager_test,tests/unit/deploy_packager_test.c $(NODE_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))
-$(eval $(call unit_test,deploy_use_test,tests/unit/deploy_use_test.c deploy/use/use.c,base))
+$(eval $(call unit_test,deploy_use_test,tests/unit/deploy_use_test.c deploy/cli/unused.c deploy/use/use.c,base cli json))
 $(eval $(call unit_test,deploy_fetch_test,tests/unit/deploy_fetch_test.c tests/unit/web_lab.c tests/unit/tar_lab.c $(FETCH_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))
 $(eval $(call unit_test,prove_pod_test,tests/unit/prove_pod_test.c $(NODE_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))
 $(eval $(call unit_test,deploy_doctor_test,tests/unit/deploy_doctor_test.c $(NODE_SRC) $(DEPLOY_SRC),$(NODE_LIBS)))

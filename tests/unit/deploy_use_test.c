@@ -9,7 +9,9 @@
 #include "base/path.h"
 #include "base/spawn.h"
 #include "base/str.h"
+#include "deploy/cli/unused.h"
 #include "deploy/use/use.h"
+#include "json/json.h"
 
 #include <check.h>
 #include <errno.h>
@@ -210,9 +212,9 @@ START_TEST(the_installer_does_not_hold_itself)
 }
 END_TEST
 
-START_TEST(a_shim_says_whose_it_is)
+/* Starts a shim of the generation 1-a. */
+static void start_shim(void)
 {
-	AUTO(use_list) struct use_list l = USE_LIST_INIT;
 	AUTO(str) char *program = add_program("sh");
 	AUTO(buf) struct buf text = BUF_INIT(16 << 20);
 
@@ -223,6 +225,13 @@ START_TEST(a_shim_says_whose_it_is)
 	/* The arguments after the script are those of the shim. */
 	start(ARGV("shim", "-c", "kill -STOP $$", "x", "-namespace", "k8s.io", "-id", "pod-7"),
 	      program, NULL, 0);
+}
+
+START_TEST(a_shim_says_whose_it_is)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+
+	start_shim();
 	find(&l);
 	ck_assert_uint_eq(l.rows.n, 1);
 	ck_assert_str_eq(l.rows.v[0].sandbox, "pod-7");
@@ -266,6 +275,26 @@ START_TEST(a_bundle_uses_its_shim)
 }
 END_TEST
 
+/* A pod that is started while an uninstall restarts the manager. */
+START_TEST(a_pod_that_is_started_meanwhile_is_found)
+{
+	const struct deploy_step step = { .ops = &unused_step, .name = "check", .arg = prefix };
+	AUTO(json) struct json *record = json_make_object();
+
+	ck_assert_int_eq(unused_step.prepare(&step, record, &err), 0);
+	ck_assert_msg(unused_step.apply(&step, record, &err) == 0, "%s", err.msg);
+	ck_assert_msg(unused_step.resume(NULL, record, &err) == 0, "%s", err.msg);
+	start_shim();
+	ck_assert_int_eq(unused_step.apply(&step, record, &err), -1);
+	ck_assert_msg(err.code == E_STATE && strstr(err.msg, "pod-7"), "%s", err.msg);
+	err_clear(&err);
+	ck_assert_int_eq(unused_step.resume(NULL, record, &err), -1);
+	ck_assert_int_eq(err.code, E_STATE);
+	err_clear(&err);
+	ck_assert_int_eq(unused_step.undo(NULL, record, &err), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("deploy_use");
@@ -283,6 +312,7 @@ int main(void)
 	tcase_add_loop_test(t, the_installer_does_not_hold_itself, 0, 2);
 	tcase_add_test(t, a_shim_says_whose_it_is);
 	tcase_add_test(t, a_bundle_uses_its_shim);
+	tcase_add_test(t, a_pod_that_is_started_meanwhile_is_found);
 	suite_add_tcase(s, t);
 	return suite_run(s);
 }
