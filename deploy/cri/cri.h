@@ -132,7 +132,8 @@ DEFINE_AUTO_STRUCT(cri_change, struct cri_change, cri_change_release)
 /* Plans a registration and changes nothing: reads the node's files, and has containerd check a
  * copy. recorded: the member "cri" of install.json's "extra", or NULL. Fills out->change.files,
  * out->change.steps (watch, restart, serve) and *record, the new value of that member, owned by
- * out. For a manager that does not run, or is below another root, there are no steps.
+ * out. For a manager that does not run they do nothing, unless it has been started meanwhile; for one
+ * below another root there are no steps.
  *
  * E_CONFIG: the current or the new configuration is invalid. E_EXISTS: a handler of that name is
  * not ours. E_UNSUPPORTED: the manager has to be restarted, and no way to do so is known. Other

@@ -102,25 +102,45 @@ static int wait_until_up(const struct cri *c, struct err *err)
 	return 0;
 }
 
-/* Adds a restart. handlers: those that the manager has to serve then, or NULL. */
-static int add_steps(const struct cri *c, struct change *ch, char *const *handlers,
-		     struct cri_change *out, struct err *err)
+/* Takes the steps that the plan of a restart consists of. */
+static void take_steps(struct change *ch, const struct json *plan, char *const *handlers,
+		       struct cri_change *out)
 {
-	AUTO(json) struct json *plan = json_make_object();
 	const struct deploy_step *list;
-	bool reload;
 	size_t n;
 
-	if (handlers && c->socket && wait_until_up(c, err) < 0)
-		return -1;
-	if (restart_plan(c, plan, err) < 0)
-		return -1;
 	vec_push(&ch->managers, steps_new(plan, handlers));
 	list = steps_list(ch->managers.v[ch->managers.n - 1], &n);
 	for (size_t i = 0; i < n; i++)
 		vec_push(&ch->steps, list[i]);
 	out->change.steps = ch->steps.v;
 	out->change.nsteps = ch->steps.n;
+}
+
+/* Of a manager that does not run: it may be started before its files are changed. Where no way to
+ * restart it is known, it is left to whoever starts it. */
+static void add_late_steps(const struct cri *c, struct change *ch, char *const *handlers,
+			   struct cri_change *out)
+{
+	AUTO(json) struct json *plan = json_make_object();
+	struct err ignored = ERR_INIT;
+
+	if (c->found && !*c->root && c->socket && restart_plan(c, plan, &ignored) == 0)
+		take_steps(ch, plan, handlers, out);
+}
+
+/* Adds a restart. handlers: those that the manager has to serve then, or NULL. */
+static int add_steps(const struct cri *c, struct change *ch, char *const *handlers,
+		     struct cri_change *out, struct err *err)
+{
+	AUTO(json) struct json *plan = json_make_object();
+	bool reload;
+
+	if (handlers && c->socket && wait_until_up(c, err) < 0)
+		return -1;
+	if (restart_plan(c, plan, err) < 0)
+		return -1;
+	take_steps(ch, plan, handlers, out);
 	reload = c->back->restart == RESTART_HANGUP && !c->o->restart_with;
 	out->reload = reload && (out->reload || !out->restart);
 	out->restart = true;
@@ -292,6 +312,8 @@ static int plan_register(struct cri *c, const struct json *recorded, struct chan
 	if (c->running && (changes || !served) && !ch->edits.off &&
 	    add_steps(c, ch, handlers, out, err) < 0)
 		return -1;
+	if (!c->running && changes && !ch->edits.off)
+		add_late_steps(c, ch, handlers, out);
 	give_reason(c, &ch->edits, changes, served, unchecked, out);
 	ch->record = make_record(c, &ch->edits);
 	return 0;
@@ -348,6 +370,8 @@ static int plan_unregister(const struct cri_options *o, const struct json *recor
 	list_files(ch, out);
 	if (changes && c->running && add_steps(c, ch, NULL, out, err) < 0)
 		return -1;
+	if (changes && !c->running)
+		add_late_steps(c, ch, NULL, out);
 	give_reason(c, &ch->edits, changes, true, NULL, out);
 	if (!changes)
 		str_set(&out->reason, "the configuration has no registration any more");

@@ -48,6 +48,9 @@ struct restart {
 	enum restart_how how;
 	char **command; /* strv */
 	unsigned seconds;
+	/* It did not run when the change was planned: its configuration. It is only restarted if it
+	 * has been started since. NULL: it ran. */
+	const char *late;
 	bool mute; /* it ran before the change, but did not answer: do not wait for an answer */
 };
 #define RESTART_INIT            \
@@ -163,18 +166,20 @@ static unsigned limit_of(const struct cri *c)
 
 int restart_plan(const struct cri *c, struct json *to, struct err *err)
 {
-	enum restart_how how = c->running ? c->back->restart : RESTART_NONE;
+	enum restart_how how = c->back->restart;
 	AUTO(strv) char **command = NULL;
 	struct json *list = json_make_array();
 
 	/* A command given by the user takes precedence over the manager's own way. */
-	if (c->running && c->o->restart_with)
+	if (c->o->restart_with)
 		how = RESTART_COMMAND;
 	json_put(to, "name", json_make_string(c->back->name));
 	json_put(to, "socket", json_make_string(c->socket));
 	json_put(to, "how", json_make_string(hows[how]));
 	json_put(to, "command", list);
 	json_put(to, "seconds", json_make_int((int)limit_of(c)));
+	if (!c->running)
+		json_put(to, "late", json_make_string(c->config));
 	if (how == RESTART_COMMAND && find_command(c, &command, err) < 0)
 		return -1;
 	if (check_host(c, how, command, err) < 0)
@@ -206,6 +211,7 @@ static int restart_read(const struct json *record, struct restart *out, struct e
 	out->socket = json_get_text(record, "socket");
 	out->how = (enum restart_how)k;
 	out->seconds = (unsigned)seconds;
+	out->late = json_get_text(record, "late");
 	/* After a downgrade; the journal must not be taken for a damaged one. */
 	if (name && how && (!out->back || k == ARRAY_LEN(hows))) {
 		err_set(err, E_UNSUPPORTED, "this kata-deploy cannot restart '%s' by '%s'", name,
@@ -414,6 +420,22 @@ static struct peer look(const struct restart *r)
 	return p;
 }
 
+/* True if it did not run when the change was planned, and does not now: it reads the files that are
+ * there when it starts. One that opens its socket only in a moment runs: it may have read the old
+ * ones. */
+static bool is_idle(const struct restart *r)
+{
+	const struct cri_options o = { .root = "", .config = r->late, .socket = r->socket };
+	AUTO(processes) struct processes all = PROCESSES_INIT;
+	AUTO(cri) struct cri *c = NULL;
+	struct err ignored = ERR_INIT; /* several run */
+
+	if (!r->late)
+		return false;
+	processes_scan(&all);
+	return cri_look(&o, r->back, &all, &c, &ignored) == 0 && !c->running;
+}
+
 /* --- the steps --- */
 
 static void put_all(struct json *to, const struct json *from)
@@ -487,8 +509,10 @@ static int watch_undo(void *context, const struct json *record, struct err *err)
 	(void)context;
 	if (restart_read(record, &r, err) < 0)
 		return -1;
+	if (is_idle(&r))
+		return 0;
 	answers = json_get(record, "answers");
-	r.mute = answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
+	r.mute = !r.late && answers && json_kind(answers) == JSON_IS_BOOL && !json_bool(answers);
 	before = recorded_peer(record);
 	now = look(&r);
 	/* An earlier undo, which was interrupted, has restarted it already. */
@@ -535,6 +559,8 @@ static int restart_apply(const struct deploy_step *step, const struct json *reco
 	(void)step;
 	if (restart_read(record, &r, err) < 0)
 		return -1;
+	if (is_idle(&r))
+		return 0;
 	before = look(&r);
 	return restart_now(&r, &before, err);
 }
@@ -550,9 +576,11 @@ static int restart_resume(void *context, const struct json *record, struct err *
 	(void)context;
 	if (restart_read(record, &r, err) < 0)
 		return -1;
+	if (is_idle(&r))
+		return 0;
 	before = recorded_peer(record);
 	now = look(&r);
-	if (!r.socket || peer_same(&before, &now))
+	if (!r.socket || r.late || peer_same(&before, &now))
 		return restart_now(&r, &now, err);
 	if (wait_answer(&r, &before, deadline_in(1000ULL * r.seconds), &not_yet) == 0)
 		return 0;
@@ -587,6 +615,8 @@ static int serve_apply(const struct deploy_step *step, const struct json *record
 		return -1;
 	if (json_get_strings(record, "handlers", &wanted) < 0)
 		return err_set(err, E_INVALID, "the record of a restart is damaged");
+	if (is_idle(&r))
+		return 0;
 	for (deadline = deadline_in(1000ULL * r.seconds);;) {
 		AUTO(strv) char **served = NULL;
 		struct err why = ERR_INIT;
@@ -667,10 +697,10 @@ struct cri_steps *steps_new(const struct json *restart, char *const *handlers)
 	json_put(s->plan, "handlers", list);
 	add(s, &watch_ops, str_fmt("watch %s", name));
 	add(s, &restart_ops,
-	    str_fmt(str_eq(json_get_text(restart, "how"), "hangup")
-			    ? "reload the configuration of %s"
-			    : "restart %s",
-		    name));
+	    str_fmt("%s %s%s",
+		    str_eq(json_get_text(restart, "how"), "hangup") ? "reload the configuration of"
+								    : "restart",
+		    name, json_get_text(restart, "late") ? ", if it was started meanwhile" : ""));
 	if (handlers && json_get_text(restart, "socket"))
 		add(s, &serve_ops, str_fmt("check that %s serves the handlers", name));
 	return s;

@@ -11,7 +11,9 @@
 #include "json/json.h"
 
 /* Puts into to what the steps need to know, in this process or in one that resumes or undoes them:
- * {"name", "socket", "how", "command", "seconds"}. E_UNSUPPORTED: no way to restart it is known. */
+ * {"name", "socket", "how", "command", "seconds"}, and for a manager that does not run "late": the
+ * steps then do something only if it has been started by their time. E_UNSUPPORTED: no way to restart
+ * it is known. */
 MUST_CHECK int restart_plan(const struct cri *c, struct json *to, struct err *err);
 enum { CRI_STEPS = 3 };
 /* Makes the steps watch, restart and, if handlers (strv) is not NULL, serve. The caller frees them

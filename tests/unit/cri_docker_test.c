@@ -169,7 +169,10 @@ static int open_for_change(struct deploy **d)
 	return deploy_open(&o, DEPLOY_CHANGE, d, &err);
 }
 
-static int install(void)
+enum late { IN_TIME, LATE, LATE_AND_DEAF };
+
+/* late: docker is started between the plan and the change. */
+static int install_with(enum late late)
 {
 	struct cri_options o = options();
 	AUTO(cri) struct cri *c = NULL;
@@ -185,6 +188,8 @@ static int install(void)
 	if (change.restart) /* docker runs */
 		ck_assert_msg(change.reload && strstr(change.reason, "on SIGHUP"), "%s",
 			      change.reason);
+	if (late)
+		start(late == LATE_AND_DEAF);
 	extra = json_format(record, false);
 	change.change.extra = extra;
 	AUTO(fd) int fd = deploy_stage(d, "1", &err);
@@ -192,6 +197,11 @@ static int install(void)
 	if (fd < 0 || release_unpack("1", fd, &err) < 0)
 		return -1;
 	return deploy_lay_down(d, &l, "1", &change.change, &err);
+}
+
+static int install(void)
+{
+	return install_with(IN_TIME);
 }
 
 static int uninstall(void)
@@ -285,6 +295,22 @@ START_TEST(a_docker_that_is_being_restarted_gets_the_signal)
 		OK(cri_step_kinds[1]->apply(NULL, record, &err));
 	else
 		FAILS(cri_step_kinds[1]->apply(NULL, record, &err), E_TIMEOUT);
+}
+END_TEST
+
+/* It did not run when the change was planned, and may have read its old file since. */
+START_TEST(a_docker_that_is_started_meanwhile_reads_its_file)
+{
+	OK(file_replace_volatile(AT_FDCWD, config, texts[0], strlen(texts[0]), 0644, &err));
+	if (_i == 0) {
+		OK(install_with(LATE));
+		ck_assert(serves("kata"));
+		return;
+	}
+	err_clear(&err);
+	ck_assert_int_lt(install_with(LATE_AND_DEAF), 0);
+	ck_assert_msg(err.code == E_STATE && strstr(err.msg, "'kata'"), "%s", err.msg);
+	assert_config(texts[0]);
 }
 END_TEST
 
@@ -467,6 +493,7 @@ int main(void)
 	tcase_add_loop_test(tc, paths_come_from_the_command_line_of_dockerd, 0, ARRAY_LEN(lines));
 	tcase_add_loop_test(tc, dockerd_checks_the_configuration, 0, ARRAY_LEN(checks));
 	tcase_add_loop_test(tc, a_docker_that_is_being_restarted_gets_the_signal, 0, 2);
+	tcase_add_loop_test(tc, a_docker_that_is_started_meanwhile_reads_its_file, 0, 2);
 	tcase_add_test(tc, a_docker_that_is_too_old_is_refused);
 	tcase_add_loop_test(tc, a_docker_that_does_not_answer_yet_is_too_old, 0, 3);
 	tcase_add_test(tc, crio_reports_its_runtimes);
