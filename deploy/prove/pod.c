@@ -468,14 +468,28 @@ static void remove_whole(const struct proof *p, const char *pod)
 	bundle_clear(p, PODS, pod);
 }
 
-static void remove_pods(const struct proof *p)
+/* Lists the pods of the proof; the caller frees the answer. NULL: the manager does not tell. One that
+ * is restarted gets time: nobody else removes these pods. */
+static struct json *list_pods(const struct proof *p)
 {
 	AUTO(str)
 	char *request = str_fmt("{\"filter\": {\"label_selector\": {\"" LABEL "\": \"%s\"}}}",
 				p->id);
-	struct err err = ERR_INIT;
-	AUTO(json)
-	struct json *found = call(p, "ListPodSandbox", request, deadline_in(ASK_MS), &err);
+	struct deadline away = deadline_in(PROVE_AWAY_MS);
+
+	for (;;) {
+		struct err err = ERR_INIT;
+		struct json *found = call(p, "ListPodSandbox", request, deadline_in(ASK_MS), &err);
+
+		if (found || !is_restarted(&err) || deadline_passed(away))
+			return found;
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+}
+
+static void remove_pods(const struct proof *p)
+{
+	AUTO(json) struct json *found = list_pods(p);
 	const struct json *list = found ? json_get(found, "items") : NULL;
 
 	for (size_t i = 0; list && i < json_count(list); i++) {

@@ -14,6 +14,9 @@
 #define DOCTOR         "%s shows what this machine lacks"
 #define DOCTOR_COMMAND advice_only("doctor", "--prefix")
 
+/* For a manager that somebody restarts while it is to remove what a proof has left. */
+enum { PROVE_AWAY_MS = 15000 };
+
 /*
  * A manager's client program and its command lines, as words separated by blanks. In them @file is
  * the archive of the image, @image its name, @id the container's name, @shim the path of the

@@ -477,6 +477,19 @@ static bool manager_runs(const struct proof *p)
 	return !socket || fd >= 0;
 }
 
+/* The same, and gives one that is being restarted time to come back. */
+static bool manager_comes_back(const struct proof *p)
+{
+	struct deadline away = deadline_in(PROVE_AWAY_MS);
+
+	while (!manager_runs(p)) {
+		if (deadline_passed(away))
+			return false;
+		(void)poll(NULL, 0, LOOK_MS);
+	}
+	return true;
+}
+
 int prove_ready(const struct prove *what, struct err *err)
 {
 	AUTO(proof) struct proof p = { 0 };
@@ -600,7 +613,8 @@ static int clean_undo(void *context, const struct json *record, struct err *err)
 	(void)context;
 	if (from_record(record, &p, err) < 0)
 		return -1;
-	if (manager_runs(&p)) {
+	/* Without it the pod, the image and the container would stay for good. */
+	if (manager_comes_back(&p)) {
 		pod_clean(&p);
 		clean(&p);
 	}

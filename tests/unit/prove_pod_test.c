@@ -7,12 +7,14 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "deploy/prove/prove-internal.h"
 
 #include <check.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,7 +31,7 @@ static struct err err;
 
 /* --- a server --- */
 
-enum way { CUT, GONE, STARTING, REFUSED };
+enum way { CUT, GONE, STARTING, REFUSED, LEFT, LEFT_STARTING };
 
 static const char ready[] = "\x0a\x24\x0a\x10\x0a\x0cRuntimeReady\x10\x01"
 			    "\x0a\x10\x0a\x0cNetworkReady\x10\x01";
@@ -125,9 +127,21 @@ static void run_sandbox(int fd, enum way way, unsigned n)
 					  : "the second");
 }
 
+/* One pod is left: it is p1, and gone once it is stopped. */
+static const char left[] = "\x0a\x04\x0a\x02p1";
+
+/* The requests of a clean-up; the first one finds a manager that is just starting. */
+static void list_pods(int fd, enum way way, unsigned n)
+{
+	if (way == LEFT_STARTING && n == 1)
+		answer(fd, NULL, 0, "server is not initialized yet");
+	else
+		answer(fd, left, way < LEFT ? 0 : sizeof(left) - 1, NULL);
+}
+
 static void serve(int listener, enum way way)
 {
-	unsigned runs = way == GONE;
+	unsigned runs = way == GONE, lists = 0;
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	for (;;) {
@@ -139,10 +153,14 @@ static void serve(int listener, enum way way)
 			continue;
 		if (memmem(request.data, request.len, "/run/kata-deploy/", 17))
 			run_sandbox(fd, way, ++runs);
+		else if (memmem(request.data, request.len, "kata-deploy.proof", 17))
+			list_pods(fd, way, ++lists);
 		else if (request.len == 5 + 2) /* Status, verbose */
 			answer(fd, ready, sizeof(ready) - 1, NULL);
 		else
 			answer(fd, NULL, 0, NULL);
+		if (request.len == 5 + 4 && memcmp(request.data + 5, "\x0a\x02p1", 4) == 0)
+			scratch_write(dir, "stopped", "", 0, 0644);
 		while (read(fd, &end, 1) > 0)
 			;
 	}
@@ -258,6 +276,34 @@ START_TEST(an_image_is_loaded_again_after_a_restart)
 }
 END_TEST
 
+/* The manager that is to remove what is left is just starting, or its socket comes in a moment. */
+START_TEST(what_is_left_is_removed_after_a_restart)
+{
+	AUTO(json) struct json *record = json_make_object();
+	AUTO(str) char *stopped = path_join(dir, "stopped");
+	AUTO(str) char *search = str_fmt("%s:%s", dir, getenv("PATH"));
+
+	json_put(record, "manager", json_make_string("containerd"));
+	json_put(record, "socket", json_make_string(path));
+	json_put(record, "prefix", json_make_string(dir));
+	json_put(record, "id", json_make_string("proof-0"));
+	scratch_write(dir, "ctr", "#!/bin/sh\n", 10, 0755);
+	ck_assert_int_eq(setenv("PATH", search, 1), 0);
+	if (_i) {
+		server = fork();
+		ck_assert_int_ge(server, 0);
+	} else {
+		begin(LEFT_STARTING);
+	}
+	if (server == 0) {
+		(void)usleep(300000);
+		serve(fd_unix_listen(path, &err), LEFT);
+	}
+	ck_assert_int_eq(prove_clean_step.undo(NULL, record, &err), 0);
+	ck_assert(path_exists(stopped));
+}
+END_TEST
+
 /* The clients of k3s, RKE2 and MicroK8s need more of their node than a container has. */
 START_TEST(a_container_uses_the_ctr_beside_a_containerd)
 {
@@ -301,6 +347,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, a_pod_is_tried_again_after_a_restart, CUT, REFUSED + 1);
 	tcase_add_loop_test(tc, an_image_is_loaded_again_after_a_restart, 0, 3);
+	tcase_add_loop_test(tc, what_is_left_is_removed_after_a_restart, 0, 2);
 	tcase_add_test(tc, a_container_uses_the_ctr_beside_a_containerd);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
