@@ -117,6 +117,40 @@ static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *r
 	return handlers_all(c) ? 0 : containerd_dropin(c, e, dropin, schema, err);
 }
 
+static bool is_blank(const char *text)
+{
+	return !text[strspn(text, " \t\r\n")];
+}
+
+static int check_template(struct cri *c, struct edits *e, const char *path, const char **text,
+			  struct err *err)
+{
+	if (edits_read(e, path, text, err) < 0)
+		return -1;
+	if (!*text || !is_blank(*text))
+		return 0;
+	err_set(err, E_CONFIG, "%s%s is empty, so %s gives its containerd an empty file", c->root,
+		path, c->back->name);
+	return err_hint(err, "remove it, and restart %s", c->back->name);
+}
+
+/* k3s and rke2 write their file in place when they start. While it is empty, its schema is not known,
+ * nor whether it imports drop-ins. */
+static int refuse_empty(struct cri *c, struct edits *e, struct err *err)
+{
+	const char *text;
+
+	for (size_t i = 0; templates[i]; i++) {
+		AUTO(str) char *path = beside(c->config, templates[i]);
+
+		if (check_template(c, e, path, &text, err) < 0)
+			return -1;
+	}
+	err_set(err, E_STATE, "%s%s is empty: %s is just writing it", c->root, c->config,
+		c->back->name);
+	return err_hint(err, "try again in a moment; if it stays empty, restart %s", c->back->name);
+}
+
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
@@ -138,6 +172,8 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 				"use --cri-config DIR/agent/etc/containerd/config.toml",
 				c->back->name);
 	}
+	if (is_blank(text))
+		return refuse_empty(c, e, err);
 	AUTO(toml) struct toml_value *root = toml_parse(real, text, strlen(text), NULL, err);
 	schema = root ? containerd_schema(root, err) : -1;
 	if (schema < 0)
@@ -148,13 +184,8 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	    (schema >= 3 || version_major(c->version) >= 2))
 		return add_dropin(c, e, root, schema, err);
 	template = beside(c->config, templates[schema >= 3]);
-	if (edits_read(e, template, &text, err) < 0)
+	if (check_template(c, e, template, &text, err) < 0)
 		return -1;
-	if (text && !text[strspn(text, " \t\r\n")]) {
-		err_set(err, E_CONFIG, "%s%s is empty, so %s gives its containerd an empty file",
-			c->root, template, c->back->name);
-		return err_hint(err, "remove it, and restart %s", c->back->name);
-	}
 	return containerd_block(c, e, template, text ? "" : base_template, schema, false, err);
 }
 

@@ -712,6 +712,20 @@ static int try_register(const struct cri_options *o)
 }
 
 /* The second installation extends the template that the first one has made. */
+/* k3s writes its file at each start, in place: it is empty for a moment. Its schema, which decides
+ * what we write and where, is not known then. */
+START_TEST(a_file_that_k3s_is_writing)
+{
+	struct cri_options o = options();
+
+	put(K3S "config.toml", "");
+	FAILS(try_register(&o), E_STATE);
+	/* With an empty template it stays empty. */
+	put(K3S "config-v3.toml.tmpl", "\n");
+	FAILS(try_register(&o), E_CONFIG);
+}
+END_TEST
+
 START_TEST(template_of_two_installations)
 {
 	static const struct cri_handler other = { "other", "/srv/kata/etc/configuration.toml" };
@@ -1716,6 +1730,7 @@ int main(void)
 	tcase_add_test(tc, marks_that_are_left_go);
 	tcase_add_test(tc, a_block_without_its_comments);
 	tcase_add_test(tc, template_is_extended);
+	tcase_add_test(tc, a_file_that_k3s_is_writing);
 	tcase_add_test(tc, template_of_two_installations);
 	tcase_add_test(tc, a_k3s_that_learns_to_import);
 	tcase_add_test(tc, a_k3s_that_gets_containerd_2);
