@@ -384,6 +384,26 @@ static int prepare(struct run *r, struct err *err)
 	return timer_past_load(deploy_state(d), &r->past, err);
 }
 
+/* Prepares the upgrade, which takes the lock, maybe after a long wait. Then the history is read
+ * again: a rollback may have held a release meanwhile. */
+static int prepare_upgrade(struct run *r, struct err *err)
+{
+	struct err why = ERR_INIT;
+	int rc = install_prepare(&r->in, DEPLOY_CHANGE, err);
+
+	if (!r->in.d)
+		return rc;
+	timer_past_release(&r->past);
+	r->past = (struct timer_past)TIMER_PAST_INIT;
+	if (timer_past_load(deploy_state(r->in.d), &r->past, &why) == 0)
+		return rc;
+	/* Not to be overwritten. */
+	deploy_close(STEAL(r->in.d, NULL));
+	if (rc == 0)
+		*err = why;
+	return -1;
+}
+
 static int run_run(int argc, char **argv, struct err *err)
 {
 	AUTO(run) struct run r = { .in = INSTALL_OF("upgrade", &o), .result = "failed" };
@@ -396,7 +416,7 @@ static int run_run(int argc, char **argv, struct err *err)
 	o.change.yes = true;
 	if (prepare(&r, err) < 0)
 		return -1;
-	rc = install_prepare(&r.in, DEPLOY_CHANGE, err);
+	rc = prepare_upgrade(&r, err);
 	if (rc == 0)
 		rc = decide(&r, err);
 	if (record(&r, rc, err) < 0)

@@ -196,6 +196,23 @@ says 0 "from=4.0.0 to=5.0.0" run
 current 5.0.0
 [ "$before" = "$(cat /run/containerd.pid)" ] || fail "containerd was restarted"
 
+# What another verb records while a run waits for the lock stays: a rollback holds the release that it leaves.
+exec 9>/run/lock/kata-deploy.lock
+flock 9
+"${start[@]}" --lock-wait 60 </dev/null >"$lab/said" 2>&1 9>&- &
+waiting=$!
+until grep -q "waiting for another" "$lab/said"; do
+	kill -0 "$waiting" || fail "it does not wait for the lock"
+	sleep 0.05
+done
+held=$(jq --arg digest "$(printf %064d 0)" '.held += [{sha256: $digest, version: "4.9.0", when: 1, why: "rolled back"}]' \
+	"$prefix/state/timer.json")
+echo "$held" >"$prefix/state/timer.json"
+exec 9>&-
+wait "$waiting" || fail "it does not go on"
+says 0 "held      kata 4.9.0" "$deploy" timer status
+says 0 "tried again" "$deploy" timer unhold 4.9.0
+
 # An uninstall that is killed is undone, also in the running systemd.
 rm -f "$lab/asked"
 touch "$lab/kill"
