@@ -10,6 +10,7 @@
 #include "base/str.h"
 #include "cli/advice.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -151,6 +152,12 @@ static void keep_newest(struct timer_past *past, size_t max)
 		json_add(rest, json_share(json_at(past->held, i)));
 	json_free(past->held);
 	past->held = rest;
+}
+
+bool timer_past_blames(const struct err *err)
+{
+	return err->code != E_CANCELLED && err->code != E_LIMIT && err->code != E_STATE &&
+	       err->sys != ENOSPC && err->sys != EDQUOT && err->sys != ENOMEM;
 }
 
 void timer_past_hold(struct timer_past *past, const char *sha256, const char *version,

@@ -54,6 +54,9 @@ MUST_CHECK int timer_past_save(int state, const struct timer_past *past, struct 
 
 /* Returns the entry of a held release, borrowed; NULL: it is not held. */
 const struct json *timer_past_held(const struct timer_past *past, const char *sha256);
+/* True if a failed upgrade is to be held against the release. False for errors of this machine, which
+ * may be gone the next time: a full disk, a signal, a file that another program has changed. */
+bool timer_past_blames(const struct err *err);
 /* Holds a release; when: seconds since 1970. */
 void timer_past_hold(struct timer_past *past, const char *sha256, const char *version,
 		     uint64_t when, const char *why);

@@ -18,7 +18,6 @@
 #include "deploy/timer/units.h"
 #include "deploy/verbs/verbs.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 static struct install_options o;
@@ -253,19 +252,12 @@ static const char *version_of_current(const struct deploy *d)
 	return g ? g->version : "of an unknown version";
 }
 
-/* True for errors that are not the release's fault: the next run tries it again. */
-static bool is_passing(const struct err *err)
-{
-	return err->code == E_CANCELLED || err->code == E_LIMIT || interrupt_signal() ||
-	       err->sys == ENOSPC || err->sys == EDQUOT || err->sys == ENOMEM;
-}
-
 /* After a failed commit: holds the release, and adds to the error what is installed now. */
 static int hold(struct run *r, struct err *err)
 {
 	const char *version = r->in.offer.release.version;
 
-	if (is_passing(err))
+	if (interrupt_signal() || !timer_past_blames(err))
 		return err_wrap(err, "kata %s was not installed", version);
 	timer_past_hold(&r->past, r->in.offer.sha256, version, place_now(&o.place), err->msg);
 	return err_wrap(

@@ -7,12 +7,14 @@
 
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "deploy/timer/past.h"
 #include "deploy/timer/units.h"
 
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -74,6 +76,32 @@ START_TEST(releases_that_are_held_are_remembered)
 	ck_assert_ptr_null(timer_past_held(&again, digest(1)));
 	ck_assert_ptr_nonnull(timer_past_held(&again, digest(2)));
 	ck_assert_uint_eq(timer_past_unhold(&again, NULL), 1);
+}
+END_TEST
+
+/* A release that is held is not tried again. */
+START_TEST(only_a_release_that_failed_is_blamed)
+{
+	static const struct {
+		enum err_code code;
+		int sys;
+		bool blamed;
+	} cases[] = {
+		{ E_FAILED, 0, true },
+		{ E_TIMEOUT, 0, true },
+		{ E_IO, EIO, true },
+		{ E_CANCELLED, 0, false },
+		{ E_LIMIT, 0, false },
+		{ E_IO, ENOSPC, false },
+		/* A configuration that another program writes meanwhile */
+		{ E_STATE, 0, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		err.code = cases[i].code;
+		err.sys = cases[i].sys;
+		ck_assert_msg(timer_past_blames(&err) == cases[i].blamed, "%zu", i);
+	}
 }
 END_TEST
 
@@ -155,6 +183,7 @@ int main(void)
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, releases_that_are_held_are_remembered);
+	tcase_add_test(t, only_a_release_that_failed_is_blamed);
 	tcase_add_test(t, only_the_newest_are_held);
 	tcase_add_loop_test(t, a_damaged_file_is_an_error, 0,
 			    (int)(sizeof(damaged) / sizeof(damaged[0])));
