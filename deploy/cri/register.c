@@ -125,7 +125,7 @@ static void add_late_steps(const struct cri *c, struct change *ch, char *const *
 	AUTO(json) struct json *plan = json_make_object();
 	struct err ignored = ERR_INIT;
 
-	if (c->found && !*c->root && c->socket && restart_plan(c, plan, &ignored) == 0)
+	if (!*c->root && c->socket && restart_plan(c, plan, &ignored) == 0)
 		take_steps(ch, plan, handlers, out);
 }
 
@@ -418,7 +418,10 @@ static int drop_left_in(const struct cri_options *o, const struct cri_backend *b
 	if (default_check(c, &ch->edits, NULL, err) < 0)
 		return -1;
 	edits_settle(&ch->edits);
-	return c->running ? add_steps(c, ch, NULL, out, err) : 0;
+	if (c->running)
+		return add_steps(c, ch, NULL, out, err);
+	add_late_steps(c, ch, NULL, out);
+	return 0;
 }
 
 /* Removes registrations from the files of one manager: also if it is not installed any more, since
