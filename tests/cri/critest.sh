@@ -62,7 +62,7 @@ critest_images() {
 }
 
 critest_skip() { # HANDLER: prints the regular expression of the specs that are not run with it
-	sed -n "/^#/d; /^\$/d; s/^$1: //; /^[a-z]*: /!p" tests/cri/critest.skip | paste -sd '|'
+	skip_list tests/cri/critest.skip "$1"
 }
 
 # Runs the suite with a handler and prints a sorted line "STATUS NAME" for each spec.

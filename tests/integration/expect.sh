@@ -11,6 +11,11 @@
 #		counted $? "$t" "$start" || ...	# not in a condition itself: that would switch -e off
 #	done
 #	totals NAME		prints the totals, returns the exit status
+#
+# and for suites of others
+#
+#	skip_list FILE HANDLER	prints the regular expression of the tests that are not run with a runtime handler: the lines
+#				of the file but comments; those with "HANDLER: " in front for that handler only
 
 expect() { # WHAT GOT WANTED
 	[ "$2" = "$3" ] || {
@@ -66,6 +71,10 @@ counted() { # STATUS NAME START: the value of SECONDS when the test began; retur
 		echo "  FAIL  $2 ($took s)"
 	fi
 	return "$1"
+}
+
+skip_list() { # FILE HANDLER
+	sed -n "/^#/d; /^\$/d; s/^$2: //; /^[a-z]*: /!p" "$1" | paste -sd '|'
 }
 
 totals() { # NAME

@@ -4,7 +4,7 @@
 # Runs Kubernetes' own tests of nodes, those that it calls NodeConformance, on a node whose default runtime is runc and
 # on one whose default runtime is kata: [FOCUS=REGEX] [SKIP=REGEX] [HANDLERS="runc kata"] conformance.sh BUILD
 #
-# Fails if kata fails a test that runc passes. BUILD has kubernetes/ (build.sh with the parts servers and conformance),
+# Fails if kata fails a test that runc passes. conformance.skip lists tests that are not run, with reasons. BUILD has kubernetes/ (build.sh with the parts servers and conformance),
 # bin/, tools/ and demo/ (make demo-releases). With CLUSTER_KEEP=DIRECTORY the reports of the tests stay there.
 #
 # The cluster has no DNS and no kube-proxy, so tests that need those are skipped with both.
@@ -18,7 +18,7 @@ BUILD=$(realpath -e -- "$1") || exit
 cd "$(dirname "$0")/../.." || exit
 exec </dev/null
 FOCUS=${FOCUS:-NodeConformance}
-SKIP=${SKIP:-Serial|Slow|Disruptive|Flaky|able to pull|Probing container}
+SKIP=${SKIP:-Serial|Slow|Disruptive|Flaky|Probing container}
 read -ra handlers <<<"${HANDLERS:-runc kata}"
 
 # Imports the images that the tests name. What they need of them is a shell, their own programs, and a curl.
@@ -75,7 +75,7 @@ conformance() { # NODE
 	"$BUILD/kubernetes/e2e.test" --kubeconfig="$KUBECONFIG" --provider=skeleton \
 		--kubectl-path="$CLUSTER_PROGRAMS/kubectl" --num-nodes=1 --allowed-not-ready-nodes="${#handlers[@]}" \
 		--dump-logs-on-failure=false --disable-log-dump --report-dir="$LAB/report-$1" \
-		--ginkgo.focus="$FOCUS" --ginkgo.skip="$SKIP" --ginkgo.noColor >"$LAB/$1.log" 2>&1
+		--ginkgo.focus="$FOCUS" --ginkgo.skip="$SKIP|$(skip_list tests/kubernetes/conformance.skip "$1")" --ginkgo.noColor >"$LAB/$1.log" 2>&1
 	for result in passed failed; do
 		sed -n "s/^.*{\"msg\":\"${result^^} \([^\"]*\)\".*/\1/p" "$LAB/$1.log" | sort >"$LAB/$1.$result"
 	done
