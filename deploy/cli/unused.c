@@ -49,11 +49,5 @@ static int step_resume(void *context, const struct json *record, struct err *err
 	return check(record, err);
 }
 
-static int nothing_to_undo(void *context, const struct json *record, struct err *err)
-{
-	(void)context, (void)record, (void)err;
-	return 0;
-}
-
-const struct deploy_step_ops unused_step = { "unused", step_prepare, step_apply, nothing_to_undo,
+const struct deploy_step_ops unused_step = { "unused", step_prepare, step_apply, NULL,
 					     step_resume };

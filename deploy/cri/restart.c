@@ -652,20 +652,12 @@ static int serve_resume(void *context, const struct json *record, struct err *er
 }
 
 /* The undo of the step watch undoes the restart. */
-static int nothing_to_undo(void *context, const struct json *record, struct err *err)
-{
-	(void)context;
-	(void)record;
-	(void)err;
-	return 0;
-}
-
 static const struct deploy_step_ops watch_ops = { "cri-watch", watch_prepare, watch_apply,
 						  watch_undo, NULL };
 static const struct deploy_step_ops restart_ops = { "cri-restart", restart_prepare, restart_apply,
-						    nothing_to_undo, restart_resume };
-static const struct deploy_step_ops serve_ops = { "cri-serve", serve_prepare, serve_apply,
-						  nothing_to_undo, serve_resume };
+						    NULL, restart_resume };
+static const struct deploy_step_ops serve_ops = { "cri-serve", serve_prepare, serve_apply, NULL,
+						  serve_resume };
 
 const struct deploy_step_ops *const cri_step_kinds[] = { &watch_ops, &restart_ops, &serve_ops,
 							 NULL };

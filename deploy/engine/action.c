@@ -126,7 +126,7 @@ int step_undo(const struct deploy *d, struct plan_action *a, struct err *err)
 			       a->step.kind);
 	if (a->step.restored)
 		json_put(record, "restored", json_make_u64(a->step.restored));
-	return ops->undo(d->context, record, err);
+	return ops->undo ? ops->undo(d->context, record, err) : 0;
 }
 
 /* --- the end of an uninstall --- */

@@ -51,7 +51,7 @@ struct deploy_step_ops {
 	int (*apply)(const struct deploy_step *step, const struct json *record, struct err *err);
 	/* Idempotent; also called if apply did not run or failed half-way. When an undo that was
 	 * interrupted is repeated, the record also has "restored": the CLOCK_BOOTTIME in ms at
-	 * which all files had their old contents again. */
+	 * which all files had their old contents again. NULL: there is nothing to undo. */
 	int (*undo)(void *context, const struct json *record, struct err *err);
 	/* For changes that may end the process that makes them (deploy_change.resumes): another
 	 * process completes the step from its record, whether apply had begun or not, without

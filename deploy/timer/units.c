@@ -514,13 +514,6 @@ static int forget_apply(const struct deploy_step *step, const struct json *recor
 	return call("daemon-reload", NULL);
 }
 
-/* The undo of the step before the files does it. */
-static int nothing_to_undo(void *context, const struct json *record, struct err *err)
-{
-	(void)context, (void)record, (void)err;
-	return 0;
-}
-
 static int forget_resume(void *context, const struct json *record, struct err *err)
 {
 	(void)context;
@@ -529,8 +522,9 @@ static int forget_resume(void *context, const struct json *record, struct err *e
 
 static const struct deploy_step_ops stop_step = { "timer-stop", stop_prepare, stop_apply, stop_undo,
 						  NULL };
-static const struct deploy_step_ops forget_step = { "timer-forget", NULL, forget_apply,
-						    nothing_to_undo, forget_resume };
+/* Its undo is that of the step before the files. */
+static const struct deploy_step_ops forget_step = { "timer-forget", NULL, forget_apply, NULL,
+						    forget_resume };
 static const struct deploy_step steps[] = {
 	{ .ops = &stop_step, .name = "stop " TIMER, .before_files = true },
 	{ .ops = &forget_step, .name = "let systemd forget " TIMER },
