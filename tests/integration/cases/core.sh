@@ -43,11 +43,16 @@ test_net_sysctls_are_set_in_the_guest() {
 }
 
 test_a_user_namespace_with_an_identity_map() {
+	local said
 	core_spec "$LAB/core.json" "grep -c 'mqueue' /proc/self/mounts; cat /proc/self/uid_map" \
 		's|{"type":"pid"}|{"type":"user"},&|' \
 		's|"linux":{|&"uidMappings":[{"containerID":0,"hostID":0,"size":65536}],"gidMappings":[{"containerID":0,"hostID":0,"size":65536}],|' \
 		's|{"destination":"/sys"|{"destination":"/dev/mqueue","type":"mqueue","source":"mqueue"},&|'
-	both "$LAB/core.json" | grep -qx 1
+	said=$(both "$LAB/core.json") || {
+		echo "$said"
+		return 1
+	}
+	has "the number of mounts" "$said" '^1$'
 }
 
 # Also a limit above the one of the container manager, which neither the container's own root may set, nor runc itself

@@ -85,7 +85,7 @@ test_a_node_whose_pods_fail_is_proved_with_a_container() {
 pods_end() { # COUNT
 	local known="" id
 	while [ -d "$LAB" ] && [ ! -e "$LAB/enough" ]; do
-		for id in $(pods_cri --field 'items.*.id' ListPodSandbox 2>/dev/null); do
+		for id in $(pods_cri --field 'items.*.id' ListPodSandbox '{"filter":{"state":{"state":"SANDBOX_READY"}}}' 2>/dev/null); do
 			grep -q "$id" <<<"$known" || known+=" $id"
 			[ "$(wc -w <<<"$known")" -le "$1" ] || return 0
 			pods_cri StopPodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1 || true
