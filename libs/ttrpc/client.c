@@ -35,7 +35,8 @@ struct ttrpc_client {
 	void *arg;
 	pthread_mutex_t lock; /* guards all below */
 	unsigned refs;
-	uint32_t next_id; /* odd, rising */
+	uint32_t next_id; /* odd, rising; after 2^31 calls the ids start again */
+	bool ids_reused;  /* they have */
 	VEC(struct pending *) pending;
 	struct err why; /* set: the connection is closed */
 };
@@ -62,16 +63,26 @@ static void client_unref(struct ttrpc_client *c)
 	free(c);
 }
 
+/* With the lock held. Returns the position, or that after the last one. */
+static size_t find(const struct ttrpc_client *c, uint32_t id)
+{
+	size_t i = 0;
+
+	while (i < c->pending.n && c->pending.v[i]->id != id)
+		i++;
+	return i;
+}
+
 static struct pending *take(struct ttrpc_client *c, uint32_t id)
 {
 	struct pending *found = NULL;
+	size_t at;
 
 	(void)pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < c->pending.n && !found; i++) {
-		if (c->pending.v[i]->id != id)
-			continue;
-		found = c->pending.v[i];
-		vec_remove(&c->pending, i);
+	at = find(c, id);
+	if (at < c->pending.n) {
+		found = c->pending.v[at];
+		vec_remove(&c->pending, at);
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	return found;
@@ -154,7 +165,7 @@ static bool was_issued(struct ttrpc_client *c, uint32_t id)
 	bool known;
 
 	(void)pthread_mutex_lock(&c->lock);
-	known = id % 2 == 1 && id < c->next_id;
+	known = id % 2 == 1 && (c->ids_reused || id < c->next_id);
 	(void)pthread_mutex_unlock(&c->lock);
 	return known;
 }
@@ -164,13 +175,13 @@ static void on_begun(void *arg, const struct ttrpc_frame *f)
 	struct ttrpc_client *c = arg;
 	const struct ttrpc_reader *reader = NULL;
 	void *reader_arg = NULL;
+	size_t at;
 
 	(void)pthread_mutex_lock(&c->lock);
-	for (size_t i = 0; i < c->pending.n; i++) {
-		if (c->pending.v[i]->id != f->stream)
-			continue;
-		reader = c->pending.v[i]->reader;
-		reader_arg = c->pending.v[i]->arg;
+	at = find(c, f->stream);
+	if (at < c->pending.n) {
+		reader = c->pending.v[at]->reader;
+		reader_arg = c->pending.v[at]->arg;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	if (reader && reader->begun)
@@ -261,12 +272,33 @@ void ttrpc_client_free(struct ttrpc_client *c)
 	client_unref(c);
 }
 
+void ttrpc_client_set_next_id(struct ttrpc_client *c, uint32_t id)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	c->next_id = id;
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
 void ttrpc_client_shutdown(struct ttrpc_client *c)
 {
 	conn_shutdown(c->conn);
 }
 
 /* --- sending --- */
+
+/* With the lock held. A pod with much output makes 2^31 calls within weeks, while calls that wait
+ * for an end keep their ids. */
+static uint32_t new_id(struct ttrpc_client *c)
+{
+	uint32_t id;
+
+	do {
+		id = c->next_id;
+		c->next_id += 2;
+		c->ids_reused |= c->next_id < id;
+	} while (c->ids_reused && find(c, id) < c->pending.n);
+	return id;
+}
 
 static int enlist(struct ttrpc_client *c, struct pending *p, uint32_t *id, struct err *err)
 {
@@ -277,8 +309,7 @@ static int enlist(struct ttrpc_client *c, struct pending *p, uint32_t *id, struc
 		*err = c->why;
 		result = -1;
 	} else {
-		*id = p->id = c->next_id;
-		c->next_id += 2;
+		*id = p->id = new_id(c);
 		vec_push(&c->pending, p);
 	}
 	(void)pthread_mutex_unlock(&c->lock);

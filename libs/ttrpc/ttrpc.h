@@ -112,6 +112,8 @@ struct ttrpc_client *ttrpc_client_new(struct loop *loop, int fd,
 void ttrpc_client_free(struct ttrpc_client *client);
 /* Any thread: closes the connection; pending calls fail with E_GONE. */
 void ttrpc_client_shutdown(struct ttrpc_client *client);
+/* For tests: the stream id of the next call, an odd number. */
+void ttrpc_client_set_next_id(struct ttrpc_client *client, uint32_t id);
 
 /*
  * Any thread but the loop's: one call and its answer. The deadline is sent as timeout_nano and

@@ -623,6 +623,30 @@ static void on_unheld(void *arg, const void *reply, const struct err *err)
 		(void)__atomic_add_fetch((unsigned *)arg, 1, __ATOMIC_RELEASE);
 }
 
+/* Calls that wait since the start keep theirs. */
+START_TEST(stream_ids_are_used_again)
+{
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	start('b');
+	request.service = (char *)"hello";
+	for (int i = 0; i < 2; i++)
+		(void)ttrpc_call_async(client, "grpc.Health", "Hold", &request, NULL,
+				       DEADLINE_NEVER, on_done, NULL);
+	ttrpc_client_set_next_id(client, UINT32_MAX - 2);
+	for (int i = 0; i < 5; i++) {
+		AUTO(str) char *version = NULL;
+
+		ck_assert_msg(call("Version", 60000, &version, &err) == 0, "%s", err.msg);
+		ck_assert_str_eq(version, "hello");
+	}
+	ck_assert(!is_done);
+	finish();
+	ck_assert_int_eq(wait_done(), E_GONE);
+}
+END_TEST
+
 /* Each process of a pod has three such calls. */
 START_TEST(calls_that_wait_leave_room_for_others)
 {
@@ -695,6 +719,7 @@ int main(void)
 	tcase_add_test(tc, calls_are_answered);
 	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
 	tcase_add_test(tc, async_calls_end_once);
+	tcase_add_test(tc, stream_ids_are_used_again);
 	tcase_add_test(tc, calls_that_wait_leave_room_for_others);
 	tcase_add_test(tc, blocked_streams_leave_room_for_others);
 	tcase_add_test(tc, a_pipe_has_other_readers);
