@@ -26,19 +26,20 @@ static char *a, *b;
 static struct disks disks;
 static unsigned added, removed;
 static bool refuse_add;
+static long add_ns;                 /* how long it takes */
 static enum err_code refuse_remove; /* E_OK: no */
 static uint64_t grown;
 
 static int add(struct vmm *vmm, const char *id, const struct vmm_device *d,
 	       struct vmm_address *address, struct deadline deadline, struct err *err)
 {
-	const struct timespec moment = { .tv_nsec = 20000000 };
+	const struct timespec moment = { .tv_nsec = add_ns };
 
 	(void)vmm, (void)deadline;
 	ck_assert_int_eq(d->kind, VMM_DISK);
+	(void)nanosleep(&moment, NULL); /* lets other threads come in between */
 	if (refuse_add)
 		return err_set(err, E_LIMIT, "no room");
-	(void)nanosleep(&moment, NULL); /* lets other threads come in between */
 	(void)!str_print(address->pci, sizeof(address->pci), "%s", id);
 	(void)__atomic_add_fetch(&added, 1, __ATOMIC_SEQ_CST);
 	return 0;
@@ -76,6 +77,7 @@ static void setup(void)
 	added = removed = 0;
 	refuse_add = false;
 	refuse_remove = E_OK;
+	add_ns = 20000000;
 }
 
 static void teardown(void)
@@ -211,6 +213,33 @@ START_TEST(many_threads_plug_and_unplug_one_device)
 }
 END_TEST
 
+static void *plug_soon(void *arg)
+{
+	struct err err = ERR_INIT;
+	struct disk *disk;
+
+	(void)arg;
+	ck_assert_int_lt(disks_plug(&disks, &vmm, a, false, &disk, deadline_in(4), &err), 0);
+	return NULL;
+}
+
+/* The disk that the second one waits for is gone when its deadline passes. */
+START_TEST(a_plug_that_fails_late_gives_nobody_a_disk)
+{
+	refuse_add = true;
+	for (int i = 0; i < 300; i++) {
+		pthread_t threads[2];
+
+		add_ns = 3500000 + i % 100 * 10000;
+		for (size_t t = 0; t < ARRAY_LEN(threads); t++)
+			ck_assert(pthread_create(&threads[t], NULL, plug_soon, NULL) == 0);
+		for (size_t t = 0; t < ARRAY_LEN(threads); t++)
+			(void)pthread_join(threads[t], NULL);
+	}
+	ck_assert(!disks_are_plugged(&disks));
+}
+END_TEST
+
 START_TEST(an_image_grows_and_never_shrinks)
 {
 	struct disk *disk = plug(a, false);
@@ -268,6 +297,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_disk_that_is_leaving_is_plugged_in_anew, 0, 2);
 	tcase_add_test(tc, a_disk_that_the_guest_refuses_to_give_stays);
 	tcase_add_test(tc, many_threads_plug_and_unplug_one_device);
+	tcase_add_test(tc, a_plug_that_fails_late_gives_nobody_a_disk);
 	tcase_add_test(tc, an_image_grows_and_never_shrinks);
 	tcase_add_test(tc, a_swap_file_has_a_header);
 	suite_add_tcase(suite, tc);
