@@ -435,20 +435,19 @@ void shim_post_stop(struct shim *s)
 static void undo(struct container *c, struct ttrpc_call *call, const struct err *err)
 {
 	struct shim *s = c->shim;
-	bool ends, abandoned;
+	bool abandoned;
 
 	log_err(LOG_ERROR, err, "create failed");
 	container_take_down(c);
 	(void)pthread_mutex_lock(&s->lock);
 	abandoned = c->abandoned;
 	container_remove(c);
-	ends = s->shutting_down && shim_is_empty(s);
+	s->answering++;
 	(void)pthread_mutex_unlock(&s->lock);
 	task_fail(call, err);
-	if (ends)
-		shim_post_stop(s);
-	else if (abandoned)
+	if (abandoned)
 		loop_post(s->loop, shim_exit_unless_reused, s);
+	shim_answered(s);
 }
 
 /* Loop: the caller of the running Create has disconnected. */

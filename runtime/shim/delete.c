@@ -187,24 +187,57 @@ static void delete_exec(struct process *p)
 static void deleted(struct container *c)
 {
 	struct shim *s = c->shim;
-	bool last;
+	bool done;
 
 	(void)pthread_mutex_lock(&s->lock);
 	container_remove(c);
-	last = s->shutting_down && shim_is_empty(s);
+	done = shim_is_done(s);
 	(void)pthread_mutex_unlock(&s->lock);
-	if (last)
+	if (done)
 		shim_post_stop(s);
+}
+
+static bool is_deleting(const struct shim *s, const char *id)
+{
+	vec_each(struct container *, c, &s->containers) {
+		if (str_eq((*c)->id, id))
+			return (*c)->deleting;
+	}
+	return false;
+}
+
+/*
+ * containerd repeats a Delete that took it too long, and takes "not found" as its end: it then
+ * kills the shim, or removes the bundle of a container in a pod. So that answer has to wait for the
+ * Delete that runs.
+ */
+static void await_other_delete(struct shim *s, const char *id, struct deadline deadline,
+			       struct err *err)
+{
+	bool deleting;
+
+	(void)pthread_mutex_lock(&s->lock);
+	while (is_deleting(s, id) && cond_wait_until(&s->changed, &s->lock, deadline))
+		;
+	deleting = is_deleting(s, id);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (deleting) {
+		err_clear(err);
+		err_set(err, E_TIMEOUT, "container %.128s is still being deleted", id);
+	}
 }
 
 void task_delete(struct ttrpc_call *call, const void *request, void *arg)
 {
+	const Containerd__Task__V2__DeleteRequest *r = request;
 	struct shim *s = arg;
 	struct err err = ERR_INIT;
 	struct end end;
-	struct process *p = claim(s, request, &end, &err);
+	struct process *p = claim(s, r, &end, &err);
 
 	if (!p) {
+		if (str_empty(r->exec_id))
+			await_other_delete(s, r->id, ttrpc_call_deadline(call), &err);
 		ttrpc_fail(call, &err);
 		return;
 	}

@@ -32,6 +32,7 @@ struct events {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	VEC(struct queued) queue;
+	bool delivering; /* an event that is not in the queue any more */
 	bool ending;
 	struct deadline end;
 };
@@ -156,6 +157,7 @@ static bool next(struct events *e, struct queued *q, bool *last)
 	while (!e->queue.n && !e->ending)
 		(void)pthread_cond_wait(&e->changed, &e->lock);
 	any = e->queue.n > 0;
+	e->delivering = any;
 	if (any) {
 		*q = e->queue.v[0];
 		vec_remove(&e->queue, 0);
@@ -163,6 +165,14 @@ static bool next(struct events *e, struct queued *q, bool *last)
 	*last = e->queue.n == 0;
 	(void)pthread_mutex_unlock(&e->lock);
 	return any;
+}
+
+static void delivered(struct events *e)
+{
+	(void)pthread_mutex_lock(&e->lock);
+	e->delivering = false;
+	(void)pthread_cond_broadcast(&e->changed);
+	(void)pthread_mutex_unlock(&e->lock);
 }
 
 static void *events_main(void *arg)
@@ -178,6 +188,7 @@ static void *events_main(void *arg)
 		else
 			log_info("event", LOG_S("topic", q.topic));
 		queued_release(&q);
+		delivered(e);
 		if (last)
 			line_close(&line);
 	}
@@ -192,7 +203,7 @@ struct events *events_new(const char *ttrpc_address, const char *namespace)
 	e->address = str_empty(ttrpc_address) ? NULL : xstrdup(ttrpc_address);
 	e->namespace = xstrdup(namespace);
 	(void)pthread_mutex_init(&e->lock, NULL);
-	(void)pthread_cond_init(&e->changed, NULL);
+	cond_init(&e->changed);
 	if (pthread_create(&e->thread, NULL, events_main, e) != 0)
 		bug("no thread for events");
 	return e;
@@ -210,7 +221,7 @@ void events_publish(struct events *e, const char *topic, const ProtobufCMessage 
 	full = e->queue.n >= QUEUE_MAX;
 	if (!full)
 		vec_push(&e->queue, q);
-	(void)pthread_cond_signal(&e->changed);
+	(void)pthread_cond_broadcast(&e->changed);
 	(void)pthread_mutex_unlock(&e->lock);
 	if (full) {
 		log_warn("event dropped: the queue is full", LOG_S("topic", topic));
@@ -218,12 +229,20 @@ void events_publish(struct events *e, const char *topic, const ProtobufCMessage 
 	}
 }
 
+void events_flush(struct events *e, struct deadline deadline)
+{
+	(void)pthread_mutex_lock(&e->lock);
+	while ((e->queue.n || e->delivering) && cond_wait_until(&e->changed, &e->lock, deadline))
+		;
+	(void)pthread_mutex_unlock(&e->lock);
+}
+
 void events_free(struct events *e, struct deadline deadline)
 {
 	(void)pthread_mutex_lock(&e->lock);
 	e->ending = true;
 	e->end = deadline;
-	(void)pthread_cond_signal(&e->changed);
+	(void)pthread_cond_broadcast(&e->changed);
 	(void)pthread_mutex_unlock(&e->lock);
 	(void)pthread_join(e->thread, NULL);
 	(void)pthread_mutex_destroy(&e->lock);

@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+enum { SETTLE_MS = 2000 };
+
 void task_answer(struct ttrpc_call *call, const struct err *err)
 {
 	Google__Protobuf__Empty empty = GOOGLE__PROTOBUF__EMPTY__INIT;
@@ -63,28 +65,61 @@ static bool has_container(const struct shim *s)
 	return false;
 }
 
-/* A shim with a container ignores Shutdown. A running Create is abandoned. A running Delete
- * finishes and then ends the shim, since containerd does not repeat Shutdown. */
+bool shim_is_done(const struct shim *s)
+{
+	return s->shutting_down && shim_is_empty(s) && !s->answering;
+}
+
+void shim_answered(struct shim *s)
+{
+	bool done;
+
+	(void)pthread_mutex_lock(&s->lock);
+	s->answering--;
+	done = shim_is_done(s);
+	(void)pthread_mutex_unlock(&s->lock);
+	if (done)
+		shim_post_stop(s);
+}
+
+/* Waits for running Creates and Deletes to end, and for their events. */
+static void settle(struct shim *s, struct deadline deadline)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	while (!shim_is_empty(s) && cond_wait_until(&s->changed, &s->lock, deadline))
+		;
+	(void)pthread_mutex_unlock(&s->lock);
+	events_flush(s->events, deadline);
+}
+
+/*
+ * A shim with a container ignores Shutdown. A running Create is abandoned; a running Delete
+ * finishes. After the answer containerd disconnects and runs the verb `delete`, which kills a shim
+ * that does not end soon. So the answer waits for what runs; containerd waits 3 seconds for it, and
+ * does not repeat Shutdown.
+ */
 void task_shutdown(struct ttrpc_call *call, const void *request, void *arg)
 {
 	struct shim *s = arg;
 	struct err none = ERR_INIT;
-	bool empty;
+	bool ends;
 
 	(void)request;
 	(void)pthread_mutex_lock(&s->lock);
-	empty = shim_is_empty(s);
+	s->answering++;
 	s->shutting_down |= !has_container(s);
-	for (size_t i = 0; s->shutting_down && i < s->containers.n; i++) {
+	ends = s->shutting_down;
+	for (size_t i = 0; ends && i < s->containers.n; i++) {
 		if (s->containers.v[i]->creating)
 			container_abandon(s->containers.v[i]);
 	}
 	(void)pthread_mutex_unlock(&s->lock);
-	if (empty)
+	if (ends) {
 		shim_leave(s);
+		settle(s, deadline_in(SETTLE_MS));
+	}
 	task_answer(call, &none);
-	if (empty)
-		shim_post_stop(s);
+	shim_answered(s);
 }
 
 #define REQUEST(message) &containerd__task__v2__##message##_request__descriptor

@@ -123,6 +123,9 @@ struct shim {
 	pid_t pid, share_pid; /* of VMM and virtiofsd, as reported to containerd */
 	VEC(struct container *) containers;
 	bool shutting_down; /* Create is refused */
+	/* Flows whose answers have to be sent before the shim ends: those of Shutdown, and those
+	 * that have removed a container. */
+	unsigned answering;
 };
 
 /* --- the service --- */
@@ -248,6 +251,12 @@ bool shim_is_empty(const struct shim *s);
 void shim_leave(const struct shim *s);
 /* From any thread: ends the shim after everything posted before, such as answers, was done. */
 void shim_post_stop(struct shim *s);
+/* With the lock held: true if the shim was shut down, and has no container and no answer to send.
+ * Who makes it so calls shim_post_stop(). */
+bool shim_is_done(const struct shim *s);
+/* After the answer of a flow that is counted in `answering`: no longer counts it, and ends the shim
+ * if it is done. */
+void shim_answered(struct shim *s);
 
 /* On the loop: on_dead of the sandbox. Reports the end of all processes. */
 void shim_sandbox_died(void *arg, const struct err *why);
@@ -279,6 +288,8 @@ struct manage *shim_manage(struct shim *s, const char *dir, struct err *err);
 struct events *events_new(const char *ttrpc_address, const char *namespace);
 /* Any thread: queues the event. The thread delivers events in order, with retries. */
 void events_publish(struct events *e, const char *topic, const ProtobufCMessage *event);
+/* Any thread: waits until all that is queued was delivered. */
+void events_flush(struct events *e, struct deadline deadline);
 /* Delivers what is queued, and frees e. After the deadline no delivery begins; one in progress may
  * take 5 seconds more. */
 void events_free(struct events *e, struct deadline deadline);

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -441,18 +442,18 @@ START_TEST(shutdown_ends_a_create)
 }
 END_TEST
 
-/* While a Delete waits, the container is already unknown to others, and another client shuts the
- * shim down. The Delete is answered, and nothing is left. */
-START_TEST(shutdown_waits_for_a_delete)
+/* Calls Delete on a connection, and returns when the container is already unknown to others. A Kill
+ * without an answer holds this Delete up. */
+static int begin_delete(void)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64), signal = BUF_INIT(64);
-	AUTO(fd) int fd = -1;
 	struct answer a;
+	int fd;
 
 	shim_start_container("exit-no-signal");
 	wire_text(&signal, 1, "c");
 	wire_number(&signal, 3, 9);
-	shim_ask_on(shim_manager, TASK, "Kill", &signal, 0); /* holds Delete up: it has no answer */
+	shim_ask_on(shim_manager, TASK, "Kill", &signal, 0);
 	ck_assert_uint_eq(shim_wait(), 137);
 	fd = shim_connect();
 	wire_text(&payload, 1, "c");
@@ -462,12 +463,41 @@ START_TEST(shutdown_waits_for_a_delete)
 		buf_release(&a.payload);
 	} while (a.code == RPC_OK);
 	ck_assert_uint_eq(a.code, RPC_NOT_FOUND);
+	return fd;
+}
+
+static void killed(void)
+{
+	struct answer a = shim_answer_on(shim_manager, "Kill");
+
+	buf_release(&a.payload);
+}
+
+/* The Delete is answered, and nothing is left. */
+START_TEST(shutdown_waits_for_a_delete)
+{
+	AUTO(fd) int fd = begin_delete();
+
 	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
 	shim_must(shim_answer_on(fd, "Delete"), "Delete");
-	a = shim_answer_on(shim_manager, "Kill");
-	buf_release(&a.payload);
+	killed();
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
+}
+END_TEST
+
+/* containerd takes "not found" as the end of the container. */
+START_TEST(a_second_delete_waits_for_the_first)
+{
+	AUTO(fd) int fd = begin_delete();
+	struct answer a = shim_ask_id("Delete", 1);
+
+	shim_must_fail(a, "still being deleted");
+	shim_must_fail(shim_ask_id("Delete", 0), "not found");
+	ck_assert_int_eq(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0), 1);
+	shim_must(shim_answer_on(fd, "Delete"), "Delete");
+	killed();
+	shim_finish();
 }
 END_TEST
 
@@ -673,6 +703,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);
+	tcase_add_test(t, a_second_delete_waits_for_the_first);
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
 	tcase_add_test(t, a_shim_that_its_manager_does_not_know_ends);
 	tcase_add_test(t, a_shim_that_nobody_uses_ends);
