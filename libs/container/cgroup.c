@@ -197,7 +197,9 @@ void cgroup_settings_release(struct cgroup_settings *s)
 }
 
 /* Pages are reserved when they are mapped. Without a limit of the reservations a container could
- * reserve those of others, and would be killed by SIGBUS when it writes to more than it may use. */
+ * reserve those of others, and would be killed by SIGBUS when it writes to more than it may use.
+ * Kubernetes sends a limit of 0 for every page size of the node. Of a size that this kernel lacks
+ * nobody can use pages, which is what 0 asks for; any other limit of it cannot be kept. */
 void cgroup_hugetlb_settings(const struct oci_resources *r, const char *suffix,
 			     struct cgroup_settings *s)
 {
@@ -207,6 +209,7 @@ void cgroup_hugetlb_settings(const struct oci_resources *r, const char *suffix,
 		AUTO(str) char *reserved = str_fmt("hugetlb.%s.rsvd.%s", l->page_size, suffix);
 
 		cgroup_settings_add(s, "hugetlb", used, "%" PRIu64, l->limit);
+		s->v[s->n - 1].optional = !l->limit;
 		cgroup_settings_add(s, "hugetlb", reserved, "%" PRIu64, l->limit);
 		s->v[s->n - 1].optional = true; /* since Linux 5.7 */
 	}

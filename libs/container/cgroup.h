@@ -42,7 +42,7 @@ struct cgroup {
 struct cgroup_setting {
 	const char *controller;
 	char *file, *value;
-	bool optional; /* accounting that kernels may lack: a failure is only logged */
+	bool optional; /* of a feature that kernels may lack: a failure is only logged */
 };
 struct cgroup_settings {
 	struct cgroup_setting *v;

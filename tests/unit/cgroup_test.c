@@ -391,6 +391,32 @@ START_TEST(a_unified_group_is_made_and_limited)
 }
 END_TEST
 
+/* The group has huge pages of 2 MB only. */
+START_TEST(no_pages_of_a_size_that_is_missing_are_allowed)
+{
+	static const struct {
+		const char *size;
+		int limit;
+		enum err_code code;
+	} limits[] = { { "2MB", 0, E_OK }, { "1GB", 0, E_OK }, { "1GB", 4096, E_NOT_FOUND } };
+
+	put("hugetlb.2MB.max", "max");
+	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+		AUTO(cgroup) struct cgroup *g = cgroup_new_unified(dir, "/", false);
+		AUTO(str)
+		char *json = str_fmt("{\"hugepageLimits\":[{\"pageSize\":\"%s\","
+				     "\"limit\":%d}]}",
+				     limits[i].size, limits[i].limit);
+		AUTO(oci_resources) struct oci_resources *r = resources(json);
+		struct err err = ERR_INIT;
+
+		ck_assert_int_eq(g->ops->apply(g, r, &err), limits[i].code ? -1 : 0);
+		ck_assert_int_eq(err.code, limits[i].code);
+	}
+	expect_file("hugetlb.2MB.max", "0ax");
+}
+END_TEST
+
 /* Whatever the path, it is the topmost group that leaves tasks to the others. */
 START_TEST(tasks_are_reserved_at_the_top)
 {
@@ -704,6 +730,7 @@ int main(void)
 	suite_add_tcase(suite, pure);
 	tcase_add_checked_fixture(fake, setup, teardown);
 	tcase_add_test(fake, a_unified_group_is_made_and_limited);
+	tcase_add_test(fake, no_pages_of_a_size_that_is_missing_are_allowed);
 	tcase_add_test(fake, tasks_are_reserved_at_the_top);
 	tcase_add_test(fake, a_limit_below_the_usage_is_refused_on_request);
 	tcase_add_test(fake, a_limit_of_the_swap_counts_the_memory);
