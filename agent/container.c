@@ -365,26 +365,38 @@ int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct e
 
 /* --- remove --- */
 
+/* With the lock held: the entry of that id; NULL with E_NOT_FOUND or E_TIMEOUT. Waits for one that
+ * is being created: the caller may have given up the Create, which uses its devices until it ends,
+ * and would leave a container to nobody. */
+static struct entry *await_created(struct entries *list, const char *id, struct deadline deadline,
+				   struct err *err)
+{
+	struct entry *e;
+	bool waits = true;
+
+	/* Found anew each time: one that could not be created is freed. */
+	while ((e = entries_find(list, id)) && e->state == ENTRY_NEW && waits)
+		waits = cond_wait_until(&list->changed, &list->lock, deadline);
+	if (!e)
+		err_set(err, E_NOT_FOUND, "there is no container '%.128s'", id);
+	else if (e->state == ENTRY_NEW)
+		err_set(err, E_TIMEOUT, "container %s is still being created; try again later", id);
+	return err->code ? NULL : e;
+}
+
 /* Finds the entry, marks it REMOVING so that no other flow removes it, and takes a reference. *was:
  * its state before. */
 static struct entry *claim_removal(struct entries *list, const char *id, enum entry_state *was,
-				   struct err *err)
+				   struct deadline deadline, struct err *err)
 {
-	struct entry *found = NULL;
+	struct entry *found;
 
 	(void)pthread_mutex_lock(&list->lock);
-	for (size_t i = 0; i < list->v.n; i++) {
-		struct entry *e = list->v.v[i];
-
-		if (str_eq(e->id, id) && e->state != ENTRY_NEW)
-			found = e;
-	}
-	if (!found) {
-		err_set(err, E_NOT_FOUND, "there is no container '%.128s'", id);
-	} else if (found->state == ENTRY_REMOVING) {
+	found = await_created(list, id, deadline, err);
+	if (found && found->state == ENTRY_REMOVING) {
 		found = NULL;
 		err_set(err, E_STATE, "container %.128s is being removed", id);
-	} else {
+	} else if (found) {
 		*was = found->state;
 		found->state = ENTRY_REMOVING;
 		found->refs++;
@@ -400,7 +412,7 @@ static int await_users(struct entry *e, struct deadline deadline, struct err *er
 	unsigned others;
 
 	(void)pthread_mutex_lock(&list->lock);
-	while (e->refs > 2 && cond_wait_until(&list->released, &list->lock, deadline))
+	while (e->refs > 2 && cond_wait_until(&list->changed, &list->lock, deadline))
 		;
 	others = e->refs - 2;
 	(void)pthread_mutex_unlock(&list->lock);
@@ -426,7 +438,7 @@ static int remove_container(struct sandbox *s, struct entry *e, enum entry_state
 int entry_remove(struct sandbox *s, const char *id, struct deadline deadline, struct err *err)
 {
 	enum entry_state state;
-	struct entry *e = claim_removal(&s->containers, id, &state, err);
+	struct entry *e = claim_removal(&s->containers, id, &state, deadline, err);
 	int result;
 
 	if (!e)

@@ -48,9 +48,9 @@ MUST_CHECK int entry_exec(struct entry *e, const char *exec_id, const struct oci
  * processes. E_NOT_FOUND: no such process runs. */
 MUST_CHECK int entry_signal(struct entry *e, const char *exec_id, unsigned number, struct err *err);
 
-/* Kills what runs in the container and removes it, its storages and its files. E_NOT_FOUND;
- * E_TIMEOUT: other requests still use it; E_STATE: it is already being removed. May be repeated
- * after a failure. */
+/* Waits while the container is being created, then kills what runs in it and removes it, its
+ * storages and its files. E_NOT_FOUND; E_TIMEOUT: other requests still create or use it; E_STATE:
+ * it is already being removed. May be repeated after a failure. */
 MUST_CHECK int entry_remove(struct sandbox *s, const char *id, struct deadline deadline,
 			    struct err *err);
 /* Removes all containers; failures are logged. */

@@ -64,7 +64,7 @@ void entries_init(struct entries *list, struct loop *loop, unsigned pipe_size)
 						  .pipe_size = pipe_size,
 						  .reaped = on_reaped,
 						  .over = on_over };
-	cond_init(&list->released);
+	cond_init(&list->changed);
 }
 
 void entries_drop(struct entries *list)
@@ -117,7 +117,7 @@ struct entry *entry_new(struct entries *list, const char *id)
 	return e;
 }
 
-static struct entry *find_locked(struct entries *list, const char *id)
+struct entry *entries_find(struct entries *list, const char *id)
 {
 	for (size_t i = 0; i < list->v.n; i++) {
 		if (str_eq(list->v.v[i]->id, id))
@@ -131,7 +131,7 @@ struct entry *entry_get(struct entries *list, const char *id, struct err *err)
 	struct entry *e;
 
 	(void)pthread_mutex_lock(&list->lock);
-	e = find_locked(list, id);
+	e = entries_find(list, id);
 	if (e && e->state != ENTRY_READY)
 		e = NULL;
 	if (e)
@@ -165,7 +165,7 @@ void entry_put(struct entry *e)
 
 	(void)pthread_mutex_lock(&list->lock);
 	last = --e->refs == 0;
-	(void)pthread_cond_broadcast(&list->released);
+	(void)pthread_cond_broadcast(&list->changed);
 	(void)pthread_mutex_unlock(&list->lock);
 	if (last)
 		loop_post(list->loop, free_on_loop, e);
@@ -177,7 +177,7 @@ int entry_add(struct entry *e, struct err *err)
 	bool exists;
 
 	(void)pthread_mutex_lock(&list->lock);
-	exists = find_locked(list, e->id) != NULL;
+	exists = entries_find(list, e->id) != NULL;
 	if (!exists) {
 		e->refs = 1;
 		vec_push(&list->v, e);
@@ -208,7 +208,7 @@ struct process *process_find(struct entries *list, const char *id, const char *e
 	struct entry *e;
 
 	(void)pthread_mutex_lock(&list->lock);
-	e = find_locked(list, id);
+	e = entries_find(list, id);
 	for (size_t i = 0; e && e->state != ENTRY_NEW && i < e->processes.n; i++) {
 		/* Upstream names the first process by the container's id. */
 		if (str_eq(e->processes.v[i]->exec_id, str_eq(exec_id, id) ? "" : exec_id))
@@ -225,5 +225,6 @@ void entry_set_state(struct entry *e, enum entry_state state)
 {
 	(void)pthread_mutex_lock(&e->list->lock);
 	e->state = state;
+	(void)pthread_cond_broadcast(&e->list->changed);
 	(void)pthread_mutex_unlock(&e->list->lock);
 }

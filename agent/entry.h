@@ -50,7 +50,7 @@ struct entries {
 	struct loop *loop;
 	struct process_owner processes; /* what all processes have in common */
 	pthread_mutex_t lock;
-	pthread_cond_t released; /* an entry's reference was dropped */
+	pthread_cond_t changed; /* an entry's state, or a reference to one was dropped */
 	VEC(struct entry *) v;
 	struct oom_events oom; /* loop */
 };
@@ -66,6 +66,10 @@ void entries_release(struct entries *list);
 void entries_kill(struct entries *list);
 /* The containers' ids, strv, heap; NULL if the list is empty. */
 char **entries_ids(struct entries *list);
+
+/* With the lock held: the entry of that id in any state, without a reference; NULL if there is
+ * none. */
+struct entry *entries_find(struct entries *list, const char *id);
 
 /* Returns an entry that is not in the list yet, without a reference. */
 struct entry *entry_new(struct entries *list, const char *id);

@@ -494,43 +494,106 @@ static pid_t hook_pid(void)
 		       : (pid_t)strtol(buf_cstr(&text), NULL, 10);
 }
 
-/* A start whose hook takes its time uses the container: its removal gives up in time. */
-START_TEST(a_removal_has_a_deadline)
+static void await_hook(void)
 {
-	static const char go[] = "/run/hook-may-end";
-	Grpc__RemoveContainerRequest r = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	while (hook_pid() <= 0)
+		(void)poll(NULL, 0, 10);
+}
+
+static void let_hook_end(void)
+{
+	struct err err = ERR_INIT;
+
+	ck_assert(file_replace_volatile(AT_FDCWD, "/run/hook-may-end", "", 0, 0600, &err) == 0);
+}
+
+enum stage { DURING_CREATE, DURING_START };
+
+/* Creates the container "slow", with a hook that runs until let_hook_end() and then the text of
+ * a script. */
+static int create_with_hook(enum stage stage, const char *then, struct err *err)
+{
+	AUTO(str)
+	char *script = str_fmt("echo $$ >/run/hook; until [ -e /run/hook-may-end ]; do "
+			       "sleep 0.05; done; %s",
+			       then);
+	char *args[] = { (char *)"sh", (char *)"-c", script };
 	Grpc__Hooks hooks = GRPC__HOOKS__INIT, *none;
 	Grpc__Hook hook = GRPC__HOOK__INIT, *list[] = { &hook };
-	char *args[] = { (char *)"sh", (char *)"-c",
-			 (char *)"echo $$ >/run/hook; until [ -e /run/hook-may-end ]; do sleep "
-				 "0.05; done" };
-	struct err err = ERR_INIT;
 	struct lab_container c;
-	pthread_t thread;
+	int result;
 
 	lab_container(&c, "slow", "sleep 1000", false);
 	hook.path = (char *)"/bin/sh";
 	hook.args = args;
 	hook.n_args = ARRAY_LEN(args);
 	hook.timeout = 50;
-	hooks.poststart = list;
-	hooks.n_poststart = 1;
+	hooks.prestart = hooks.poststart = list;
+	hooks.n_prestart = stage == DURING_CREATE;
+	hooks.n_poststart = stage == DURING_START;
 	none = c.request.oci->hooks;
 	c.request.oci->hooks = &hooks;
-	(void)lab_must("CreateContainer", &c.request, NULL);
+	result = lab_call("CreateContainer", &c.request, NULL, NULL, err);
 	c.request.oci->hooks = none;
 	lab_container_free(&c);
+	return result;
+}
+
+/* A start whose hook takes its time uses the container: its removal gives up in time. */
+START_TEST(a_removal_has_a_deadline)
+{
+	Grpc__RemoveContainerRequest r = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	struct err err = ERR_INIT;
+	pthread_t thread;
+
+	ck_assert_msg(create_with_hook(DURING_START, "true", &err) == 0, "%s", err.msg);
 	ck_assert(pthread_create(&thread, NULL, start_slowly, (char *)"slow") == 0);
-	while (hook_pid() <= 0)
-		(void)poll(NULL, 0, 10);
+	await_hook();
 	r.container_id = (char *)"slow";
 	r.timeout = 1;
 	lab_must_fail("RemoveContainer", &r, E_TIMEOUT);
 	ck_assert_int_eq(kill(hook_pid(), 0), 0); /* it did not wait for the hook */
-	ck_assert(file_replace_volatile(AT_FDCWD, go, "", 0, 0600, &err) == 0);
+	let_hook_end();
 	ck_assert(pthread_join(thread, NULL) == 0);
 	r.timeout = 0;
 	(void)lab_must("RemoveContainer", &r, NULL);
+}
+END_TEST
+
+/* The hook runs on for a moment, in which the removal begins to wait. */
+static const struct {
+	const char *then;
+	enum err_code removal;
+} slow_creates[] = { { "sleep 0.3", E_OK }, { "sleep 0.3; exit 1", E_NOT_FOUND } };
+
+static void *create_slowly(void *arg)
+{
+	int i = *(int *)arg;
+	struct err err = ERR_INIT;
+
+	ck_assert_int_eq(create_with_hook(DURING_CREATE, slow_creates[i].then, &err),
+			 slow_creates[i].removal == E_OK ? 0 : -1);
+	return NULL;
+}
+
+/* The runtime may give up a Create, and remove the container, before the agent has ended it. */
+START_TEST(a_removal_waits_for_the_create)
+{
+	Grpc__RemoveContainerRequest r = GRPC__REMOVE_CONTAINER_REQUEST__INIT;
+	struct err err = ERR_INIT;
+	pthread_t thread;
+
+	ck_assert(pthread_create(&thread, NULL, create_slowly, &_i) == 0);
+	await_hook();
+	r.container_id = (char *)"slow";
+	r.timeout = 1;
+	lab_must_fail("RemoveContainer", &r, E_TIMEOUT);
+	let_hook_end();
+	r.timeout = 0;
+	(void)!lab_call("RemoveContainer", &r, NULL, NULL, &err);
+	ck_assert_int_eq(err.code, slow_creates[_i].removal);
+	ck_assert(pthread_join(thread, NULL) == 0);
+	ck_assert_int_eq(lab_output("slow", "echo again", "again\n"), 0);
 }
 END_TEST
 
@@ -600,6 +663,7 @@ int main(void)
 	tcase_add_test(tc, an_out_of_memory_event_is_kept_once);
 	tcase_add_test(tc, a_removal_that_failed_is_tried_again);
 	tcase_add_test(tc, a_removal_has_a_deadline);
+	tcase_add_loop_test(tc, a_removal_waits_for_the_create, 0, ARRAY_LEN(slow_creates));
 	tcase_add_test(tc, destroy_sandbox_ends_running_containers);
 	tcase_add_test(tc, connections_come_and_go);
 	tcase_add_test(tc, the_agent_stays_small);
