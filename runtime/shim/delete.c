@@ -169,6 +169,8 @@ static void remove_from_guest(struct process *p)
 	Grpc__RemoveExecRequest request = GRPC__REMOVE_EXEC_REQUEST__INIT;
 	struct err err = ERR_INIT;
 
+	if (p->astray)
+		process_kill_astray(p); /* the agent may have started it meanwhile */
 	request.container_id = p->container->id;
 	request.exec_id = p->exec_id;
 	if (task_ask_agent(p->shim, "RemoveExec", &request, deadline_in(REMOVE_MS), &err) < 0)
@@ -178,7 +180,7 @@ static void remove_from_guest(struct process *p)
 /* What the exec wrote has arrived by now, but descendants may hold its pipes open. */
 static void delete_exec(struct process *p)
 {
-	if (!io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS)))
+	if (!io_finish(process_take_io(p), deadline_in(EXEC_DRAIN_MS)) || p->astray)
 		remove_from_guest(p);
 	process_drop(p);
 }

@@ -72,6 +72,7 @@ struct process {
 	bool ended;    /* exit_status and exited_at are valid; more output may come */
 	uint32_t exit_status;
 	struct timespec exited_at;
+	bool astray; /* an exec whose start timed out: the guest may run it nevertheless */
 	bool terminal;
 	char *in, *out, *err;     /* URIs */
 	struct oci_process *spec; /* an exec's */
@@ -214,6 +215,8 @@ void process_expect_end(struct process *p);
 /* From the flow that has started an exec: sends the size of the terminal that was asked for during
  * the start. */
 void process_catch_up_size(struct process *p, struct deadline deadline);
+/* From a flow: has the agent kill an exec that is astray. */
+void process_kill_astray(const struct process *p);
 /* Posts to the loop, after a start: lets the streams run and, of an exec, watches for the end. */
 void process_follow(struct process *p);
 

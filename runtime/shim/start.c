@@ -3,10 +3,15 @@
 
 #include "shim/shim.h"
 
+#include "base/log.h"
 #include "hook/hook.h"
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
 #include "protocols/events.pb-c.h"
+
+#include <signal.h>
+
+enum { KILL_MS = 2000 };
 
 static int start_init(struct process *p, struct deadline deadline, struct err *err)
 {
@@ -90,15 +95,43 @@ static void give_up_container(struct process *init)
 	(void)pthread_mutex_unlock(&init->shim->lock);
 }
 
+void process_kill_astray(const struct process *p)
+{
+	Grpc__SignalProcessRequest kill = GRPC__SIGNAL_PROCESS_REQUEST__INIT;
+	struct err err = ERR_INIT;
+
+	kill.container_id = p->container->id;
+	kill.exec_id = p->exec_id;
+	kill.signal = SIGKILL;
+	if (task_ask_agent(p->shim, "SignalProcess", &kill, deadline_in(KILL_MS), &err) < 0)
+		/* Not found: the agent gave the start up as well. */
+		log_err(err.code == E_NOT_FOUND ? LOG_DEBUG : LOG_WARN, &err,
+			"an exec may run that is reported as not started",
+			LOG_S("container", p->container->id), LOG_S("exec", p->exec_id));
+}
+
+/* The state is set first, since a caller with the same deadline deletes the exec now. */
+static void give_up_exec(struct process *p, bool astray)
+{
+	struct shim *s = p->shim;
+
+	(void)pthread_mutex_lock(&s->lock);
+	p->astray |= astray;
+	(void)pthread_mutex_unlock(&s->lock);
+	(void)process_set(p, PROCESS_CREATED);
+	if (astray)
+		process_kill_astray(p);
+}
+
 /*
  * After a failed start. A container counts as ended and cannot be started again; an exec can. The
  * streams are closed first, since containerd waits for their end before it reports the failure.
  */
-static void give_up(struct process *p)
+static void give_up(struct process *p, const struct err *why)
 {
 	io_finish(process_take_io(p), deadline_in(0));
 	if (*p->exec_id)
-		(void)process_set(p, PROCESS_CREATED);
+		give_up_exec(p, why->code == E_TIMEOUT);
 	else if (p->container->kind == KIND_IN_POD)
 		give_up_container(p);
 	else
@@ -122,7 +155,7 @@ void task_start(struct ttrpc_call *call, const void *request, void *arg)
 	result = *p->exec_id ? start_exec(p, task_deadline(s, call), &err)
 			     : start_init(p, task_deadline(s, call), &err);
 	if (result < 0) {
-		give_up(p);
+		give_up(p, &err);
 		task_fail(call, &err);
 	} else {
 		if (now_running(p)) {

@@ -395,6 +395,25 @@ static bool serve_pod(uint32_t stream, const char *method)
 	return true;
 }
 
+/* --- script "late-exec": "pod", where an exec is started only when a signal is sent --- */
+
+static void answer_late(uint32_t stream, const char *method)
+{
+	(void)method;
+	reply_empty(stream);
+}
+
+static bool serve_late_exec(uint32_t stream, const char *method)
+{
+	if (str_eq(method, "ExecProcess")) {
+		hold(stream, method);
+		return true;
+	}
+	if (str_eq(method, "SignalProcess"))
+		release_held("ExecProcess", answer_late);
+	return serve_pod(stream, method);
+}
+
 /* --- script "lingering": a signal ends one process, whose output others hold open --- */
 
 static bool serve_lingering(uint32_t stream, const char *method)
@@ -510,6 +529,8 @@ static void serve(uint32_t stream, const char *method)
 	if (plays("silent-after-start") && running)
 		return;
 	if ((plays("pod") || plays("oom")) && serve_pod(stream, method))
+		return;
+	if (plays("late-exec") && serve_late_exec(stream, method))
 		return;
 	if (plays("lingering") && serve_lingering(stream, method))
 		return;

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,26 +40,37 @@ static struct answer ask(const char *method, const char *container, const char *
 	return shim_answer_on(fd, method);
 }
 
-static void start_exec(const char *container)
+static void add_exec(const char *container, bool terminal)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024);
 
 	wire_text(&payload, 1, container);
 	wire_text(&payload, 2, EXEC);
+	wire_number(&payload, 3, terminal);
 	shim_add_any(&payload, 7,
 		     "{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}");
 	shim_must(shim_ask("Exec", &payload, 0), "Exec");
+}
+
+static void start_exec(const char *container)
+{
+	add_exec(container, false);
 	shim_must(ask("Start", container, EXEC), "Start of the exec");
 }
 
-static struct answer kill_exec(const char *container, const char *exec)
+static struct answer signal_exec(const char *container, const char *exec, unsigned number)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(64);
 
 	wire_text(&payload, 1, container);
 	wire_text(&payload, 2, exec);
-	wire_number(&payload, 3, 9);
+	wire_number(&payload, 3, number);
 	return shim_ask("Kill", &payload, 0);
+}
+
+static struct answer kill_exec(const char *container, const char *exec)
+{
+	return signal_exec(container, exec, 9);
 }
 
 static struct answer kill_process(const char *container)
@@ -292,6 +304,32 @@ START_TEST(an_exec_whose_output_has_ended_is_not_removed)
 }
 END_TEST
 
+/* --- an exec whose start is not answered in time --- */
+
+/* The guest may start it later, and nobody would know of it. */
+START_TEST(an_exec_whose_start_timed_out_is_killed)
+{
+	AUTO(buf) struct buf start = BUF_INIT(64), log = BUF_INIT(1 << 20);
+	AUTO(str) char *exec = NULL;
+	struct err err = ERR_INIT;
+	struct wire_value v;
+
+	shim_start_container("late-exec");
+	add_exec("c", false);
+	wire_text(&start, 1, "c");
+	wire_text(&start, 2, EXEC);
+	shim_must_fail(shim_ask("Start", &start, 500), "ExecProcess");
+	ck_assert_int_eq(file_read(AT_FDCWD, VM_LOG, log.max, &log, &err), 0);
+	v = shim_recorded(&log, "grpc.AgentService", "SignalProcess");
+	exec = wire_get_text(v.data, v.len, WIRE_PATH(2));
+	ck_assert_str_eq(exec, EXEC);
+	ck_assert_uint_eq(wire_get_number(v.data, v.len, WIRE_PATH(3)), SIGKILL);
+	shim_must(ask("Delete", "c", EXEC), "Delete");
+	ck_assert_uint_eq(count_requests("RemoveExec"), 1);
+	shim_kill_and_finish();
+}
+END_TEST
+
 /* --- a terminal that is resized while its process is being started --- */
 
 static void resize(const char *exec, unsigned rows, unsigned columns)
@@ -358,16 +396,10 @@ END_TEST
 
 START_TEST(the_terminal_of_an_exec_is_resized_during_its_start)
 {
-	AUTO(buf) struct buf payload = BUF_INIT(1024);
 	AUTO(fd) int start = -1;
 
 	shim_start_container("slow-start");
-	wire_text(&payload, 1, "c");
-	wire_text(&payload, 2, EXEC);
-	wire_number(&payload, 3, 1);
-	shim_add_any(&payload, 7,
-		     "{\"args\":[\"true\"],\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}}");
-	shim_must(shim_ask("Exec", &payload, 0), "Exec");
+	add_exec("c", true);
 	start = shim_connect();
 	ask_on(start, "Start", "c", EXEC);
 	shim_await_request("ExecProcess");
@@ -382,6 +414,7 @@ static void add_tests(TCase *t)
 {
 	tcase_add_test(t, an_exec_that_leaves_its_output_open_is_removed);
 	tcase_add_test(t, an_exec_whose_output_has_ended_is_not_removed);
+	tcase_add_test(t, an_exec_whose_start_timed_out_is_killed);
 	tcase_add_test(t, the_first_terminal_is_resized_during_its_start);
 	tcase_add_test(t, a_terminal_that_has_gone_needs_no_size);
 	tcase_add_test(t, the_terminal_of_an_exec_is_resized_during_its_start);
