@@ -392,14 +392,15 @@ static void follow_on_loop(void *arg)
 	struct shim *s = p->shim;
 	struct io *io;
 	bool ended;
-	bool connected = s->sandbox && s->sandbox->vm->client;
+	bool dead = s->sandbox && vm_is_dead(s->sandbox->vm);
+	bool connected = !dead && s->sandbox && s->sandbox->vm->client;
 
 	(void)pthread_mutex_lock(&s->lock);
 	io = p->io;
 	ended = p->ended;
 	/* end_all() may have passed it over, while it was being started. */
 	if (*p->exec_id && !connected)
-		process_exited(p, PROCESS_KILLED);
+		process_exited(p, dead ? PROCESS_LOST : PROCESS_KILLED);
 	(void)pthread_mutex_unlock(&s->lock);
 	if (connected) {
 		if (io)

@@ -15,13 +15,16 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define EXEC  "e"
 #define OTHER "d" /* a container of the pod whose sandbox container is "c" */
 
-enum { SIGNALLED = 137 };
+enum { SIGNALLED = 137, LOST = 255 };
 
 static void ask_on(int fd, const char *method, const char *container, const char *exec)
 {
@@ -330,6 +333,59 @@ START_TEST(an_exec_whose_start_timed_out_is_killed)
 }
 END_TEST
 
+/* --- an exec that is started while the VM ends --- */
+
+/* The shim's threads but those, stopped. */
+static char **stop_threads_but(char *const *those)
+{
+	AUTO(strv) char **all = shim_threads();
+	char **stopped = NULL;
+
+	strv_each(one, all) {
+		pid_t thread = (pid_t)strtol(*one, NULL, 10);
+
+		if (strv_has(those, *one) || ptrace(PTRACE_SEIZE, thread, NULL, NULL) < 0)
+			continue;
+		ck_assert_int_eq(ptrace(PTRACE_INTERRUPT, thread, NULL, NULL), 0);
+		ck_assert_int_eq(waitpid(thread, NULL, __WALL), thread);
+		strv_push(&stopped, *one);
+	}
+	return stopped;
+}
+
+static void let_threads_go(char *const *stopped)
+{
+	strv_each(one, stopped)
+		ck_assert_int_eq(ptrace(PTRACE_DETACH, strtol(*one, NULL, 10), NULL, NULL), 0);
+}
+
+/* The answer to the signal shows that the one to ExecProcess, which comes before it, has arrived.
+ * Start goes on only after the end of the VM was reported. */
+START_TEST(an_exec_that_is_started_while_the_vm_dies_has_ended)
+{
+	AUTO(strv) char **before = NULL, **stopped = NULL;
+	AUTO(fd) int start = -1;
+	int wait;
+
+	shim_start_container("late-exec");
+	add_exec("c", false);
+	before = shim_threads();
+	start = shim_connect();
+	ask_on(start, "Start", "c", EXEC);
+	shim_await_request("ExecProcess");
+	stopped = stop_threads_but(before);
+	ck_assert_uint_ge(strv_len(stopped), 1);
+	wait = begin_wait("c", EXEC);
+	shim_must(signal_exec("c", EXEC, SIGUSR1), "Kill");
+	ck_assert_int_eq(kill((pid_t)shim_state(STATE_VMM), SIGKILL), 0);
+	ck_assert_uint_eq(shim_wait(), LOST);
+	let_threads_go(stopped);
+	shim_must(shim_answer_on(start, "Start"), "Start of the exec");
+	ck_assert_uint_eq(waited(wait), LOST);
+	shim_delete_container();
+}
+END_TEST
+
 /* --- a terminal that is resized while its process is being started --- */
 
 static void resize(const char *exec, unsigned rows, unsigned columns)
@@ -415,6 +471,7 @@ static void add_tests(TCase *t)
 	tcase_add_test(t, an_exec_that_leaves_its_output_open_is_removed);
 	tcase_add_test(t, an_exec_whose_output_has_ended_is_not_removed);
 	tcase_add_test(t, an_exec_whose_start_timed_out_is_killed);
+	tcase_add_test(t, an_exec_that_is_started_while_the_vm_dies_has_ended);
 	tcase_add_test(t, the_first_terminal_is_resized_during_its_start);
 	tcase_add_test(t, a_terminal_that_has_gone_needs_no_size);
 	tcase_add_test(t, the_terminal_of_an_exec_is_resized_during_its_start);
