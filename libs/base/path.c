@@ -404,7 +404,7 @@ static bool is_link(int dir, const char *path)
 char *path_from_root(const char *root, const char *path, struct err *err)
 {
 	AUTO(fd) int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	AUTO(str) char *clean = path_clean(path);
+	AUTO(str) char *absolute = path_join("/", path), *clean = path_clean(absolute);
 	size_t n = strlen(clean);
 
 	if (top < 0) {

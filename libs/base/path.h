@@ -46,9 +46,9 @@ MUST_CHECK int path_mkfile(int root, const char *path, enum path_scope scope, mo
 MUST_CHECK int path_parent(int root, const char *path, enum path_scope scope, mode_t mode,
 			   const char **name, struct err *err);
 
-/* Translates path as seen with root as "/" to a path below root, heap: symlinks are resolved inside
- * root; components that do not exist are kept as they are. root must not change meanwhile. NULL
- * with E_STATE if a symlink on the way is dangling. */
+/* Translates path, absolute or not, as seen with root as "/" to a path below root, heap: symlinks
+ * are resolved inside root; components that do not exist are kept as they are. root must not change
+ * meanwhile. NULL with E_STATE if a symlink on the way is dangling. */
 char *path_from_root(const char *root, const char *path, struct err *err);
 
 /* The nearest existing ancestor of path, or path itself if it exists; heap. */

@@ -252,6 +252,10 @@ START_TEST(a_path_in_another_root_stays_there)
 		      { "/outside/etc", "/etc" },
 		      { "/../../real/file", "/real/file" },
 		      { "/real/file/below", "/real/file/below" },
+		      { "", "" },
+		      { "real/not/yet", "/real/not/yet" },
+		      { "not/yet", "/not/yet" },
+		      { "../absolute/new", "/real/new" },
 		      { "/dangling", NULL },
 		      { "/dangling/more", NULL } };
 	AUTO(str) char *root = path_join(dir, "other"), *real = path_join(root, "real");
