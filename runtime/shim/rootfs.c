@@ -18,7 +18,7 @@
 #define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
 
 /* Adds a root file system on a block device to c->devices, for the guest to mount. False if it is
- * not on a block device, or the VM cannot take disks. */
+ * not on a block device or not the whole root, or the VM cannot take disks. */
 static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 {
 	const struct runtime_config *config = c->shim->config;
@@ -28,7 +28,7 @@ static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 	struct device_mount mount = { .mount_point = mount_point };
 	struct err cannot = ERR_INIT; /* the host mounts it instead */
 
-	if (!m || config->block_off ||
+	if (!m || *m->target || config->block_off ||
 	    vmm_for(config)->will(config, VMM_CAN_PLUG_DISK, &cannot) < 0)
 		return false;
 	for (size_t i = 0; i < m->n_options; i++)
@@ -43,15 +43,19 @@ static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
 	return true;
 }
 
-/* Makes one of the mounts that containerd lists. An image file gets a loop device, as by
- * mount(8). */
-static int mount_layer(const char *target, const Containerd__Types__Mount *m, struct err *err)
+/* Makes one of the mounts that containerd lists, on the root or, with a target (since containerd
+ * 1.7), on a directory of what the mounts before it have made; links on the way are the image's. An
+ * image file gets a loop device, as by mount(8). */
+static int mount_layer(const char *rootfs, const Containerd__Types__Mount *m, struct err *err)
 {
+	AUTO(str) char *target = path_from_root(rootfs, m->target, err);
 	AUTO(mount_options) struct mount_options o = MOUNT_OPTIONS_INIT;
 	AUTO(strv) char **options = NULL;
 	AUTO(str) char *device = NULL;
 	AUTO(fd) int loop = -1;
 
+	if (!target)
+		return -1;
 	for (size_t k = 0; k < m->n_options; k++)
 		strv_push(&options, m->options[k]);
 	if (strv_has(options, "loop")) {

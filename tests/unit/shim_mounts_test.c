@@ -208,18 +208,25 @@ static void write_spec(const struct row *list_of, size_t n)
 	shim_write(BUNDLE "/config.json", text);
 }
 
-/* With a root file system as a snapshotter without overlays has it. */
-static void create_request(struct buf *out)
+/* Adds a mount of the root file system, as a snapshotter without overlays has it. target: where in
+ * what is mounted already; "": on all of it. */
+static void add_layer(struct buf *out, const char *source, const char *target)
 {
 	AUTO(buf) struct buf m = BUF_INIT(1024);
 
 	wire_text(&m, 1, "bind");
-	wire_text(&m, 2, HOST "/root");
+	wire_text(&m, 2, source);
+	wire_text(&m, 3, target);
 	wire_text(&m, 4, "rbind");
 	wire_text(&m, 4, "rw");
+	wire_bytes(out, 3, m.data, m.len);
+}
+
+static void create_request(struct buf *out)
+{
 	wire_text(out, 1, "c");
 	wire_text(out, 2, BUNDLE);
-	wire_bytes(out, 3, m.data, m.len);
+	add_layer(out, HOST "/root", "");
 	wire_text(out, 6, "file://" OUTPUT);
 }
 
@@ -347,6 +354,44 @@ START_TEST(a_deleted_container_changes_no_mount)
 }
 END_TEST
 
+static const char *const targets[] = { "there", "/there", "link", "../../there" };
+
+/* A link of the image leads to a directory of the image, not of the host. */
+START_TEST(a_layer_is_mounted_at_its_target)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(4096);
+	AUTO(str) char *rootfs = NULL;
+	struct tables before;
+
+	begin("good", &before);
+	ck_assert(mkdir(HOST "/root/there", 0755) == 0);
+	ck_assert(symlink("/there", HOST "/root/link") == 0);
+	create_request(&payload);
+	add_layer(&payload, HOST "/sub", targets[_i]);
+	shim_must(shim_ask("Create", &payload, 0), "Create");
+	rootfs = shared("c/rootfs");
+	look(rootfs, ".", WRITABLE, "rootfs");
+	look(rootfs, "below", WRITABLE, "rootfs");
+	look(rootfs, "there", WRITABLE, "layer");
+	look(rootfs, "there/deep", WRITABLE, "layer");
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	end(&before, false);
+}
+END_TEST
+
+START_TEST(a_layer_without_its_target_is_refused)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(4096);
+	struct tables before;
+
+	begin("good", &before);
+	create_request(&payload);
+	add_layer(&payload, HOST "/sub", "missing");
+	shim_must_fail(shim_ask("Create", &payload, 0), "rootfs/missing");
+	end(&before, false);
+}
+END_TEST
+
 START_TEST(a_failed_create_changes_no_mount)
 {
 	struct tables before;
@@ -453,6 +498,8 @@ END_TEST
 static void add_tests(TCase *t)
 {
 	tcase_add_test(t, a_deleted_container_changes_no_mount);
+	tcase_add_loop_test(t, a_layer_is_mounted_at_its_target, 0, ARRAY_LEN(targets));
+	tcase_add_test(t, a_layer_without_its_target_is_refused);
 	tcase_add_test(t, a_failed_create_changes_no_mount);
 	tcase_add_test(t, a_volume_that_cannot_be_shared_leaves_nothing_in_the_pod);
 	tcase_add_loop_test(t, a_mount_that_spreads_to_the_host_is_refused, 0, 2);

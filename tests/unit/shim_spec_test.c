@@ -291,21 +291,32 @@ END_TEST
 #define VOLUME DIR "/pods/u/volumes/kubernetes.io~empty-dir/v"
 #define ROOTS  "/run/kata-containers/sandbox/rootfs/"
 
-/* Creates the pod with a root file system in an image, as by a snapshotter with block devices. */
-static void create_pod_on_disk(void)
+/* Creates the pod with a root file system in an image, as by a snapshotter with block devices.
+ * target: where that is mounted, below the root. */
+static struct answer create_pod_on_disk(const char *target)
 {
 	AUTO(buf) struct buf payload = BUF_INIT(1024), m = BUF_INIT(1024);
 
 	wire_text(&m, 1, "ext4");
 	wire_text(&m, 2, DIR "/image");
+	wire_text(&m, 3, target);
 	wire_text(&m, 4, "loop");
 	wire_text(&payload, 1, "c");
 	wire_text(&payload, 2, BUNDLE);
 	wire_bytes(&payload, 3, m.data, m.len);
 	shim_write(DIR "/image", "");
 	shim_write_spec("sandbox", "", "");
-	shim_must(shim_ask("Create", &payload, 0), "Create");
+	return shim_ask("Create", &payload, 0);
 }
+
+/* The guest would mount it as the root. The host does not find the directory. */
+START_TEST(a_disk_below_the_root_is_not_left_to_the_guest)
+{
+	shim_start("good", SHARE_9P);
+	shim_must_fail(create_pod_on_disk("below"), "root file system");
+	shim_finish();
+}
+END_TEST
 
 /* As a shared directory it would be on the tmpfs of the host's /run. */
 START_TEST(an_empty_dir_is_on_the_disk_of_the_pod)
@@ -317,7 +328,7 @@ START_TEST(an_empty_dir_is_on_the_disk_of_the_pod)
 
 	shim_more_config = "[runtime]\ndisable_guest_empty_dir = false\n";
 	shim_start("good", SHARE_9P);
-	create_pod_on_disk();
+	shim_must(create_pod_on_disk(""), "Create");
 	ck_assert(path_make(VOLUME, 0777, &err) == 0 && truncate(VM_LOG, 0) == 0);
 	create_in_pod("", "},\"mounts\":[{\"type\":\"bind\",\"source\":\"" VOLUME
 			  "\",\"destination\":\"/v\",\"options\":[\"rbind\"]}],\"hooks\":{");
@@ -335,6 +346,7 @@ END_TEST
 
 static void add_tests(TCase *t)
 {
+	tcase_add_test(t, a_disk_below_the_root_is_not_left_to_the_guest);
 	tcase_add_test(t, an_empty_dir_is_on_the_disk_of_the_pod);
 	tcase_add_loop_test(t, only_the_default_profile_of_an_engine_is_left_out, 0,
 			    ARRAY_LEN(profiles));
