@@ -6,17 +6,16 @@
 #include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "cri/client.h"
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
+#include "deploy/cri/dropins.h"
 #include "deploy/cri/handlers.h"
 #include "http/local.h"
 #include "toml/edit.h"
 #include "toml/toml.h"
 
-#include <dirent.h>
 #include <string.h>
 
 #define DROPINS "crio.conf.d"
@@ -62,18 +61,14 @@ static int look_at(struct cri *c, struct edits *e, const char *path, struct err 
 	return root ? handlers_there(c, runtimes_of(root), real, err) : -1;
 }
 
-static int look_at_all(struct cri *c, struct edits *e, const char *dropins, const char *ours,
-		       struct err *err)
+static int look_at_all(struct cri *c, struct edits *e, const char *ours, struct err *err)
 {
-	AUTO(str) char *real = cri_path(c, dropins);
-	AUTO(dir) DIR *dir = opendir(real);
-	const struct dirent *entry;
+	AUTO(strv) char **files = NULL;
 
-	while (dir && (entry = readdir(dir))) {
-		AUTO(str) char *path = path_join(dropins, entry->d_name);
-
-		if (entry->d_name[0] != '.' && !str_eq(path, ours) && entry->d_type != DT_DIR &&
-		    look_at(c, e, path, err) < 0)
+	if (dropins_list(c, &files, err) < 0)
+		return -1;
+	strv_each(path, files) {
+		if (!str_eq(*path, ours) && look_at(c, e, *path, err) < 0)
 			return -1;
 	}
 	return look_at(c, e, c->config, err);
@@ -81,12 +76,11 @@ static int look_at_all(struct cri *c, struct edits *e, const char *dropins, cons
 
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
-	AUTO(str) char *dropins = beside(c->config, DROPINS);
 	AUTO(str) char *path = cri_own_file(c, own[0]);
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 	AUTO(str) char *shim = cri_shim(c);
 
-	if (look_at_all(c, e, dropins, path, err) < 0)
+	if (look_at_all(c, e, path, err) < 0)
 		return -1;
 	if (handlers_all(c))
 		return 0;

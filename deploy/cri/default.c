@@ -2,15 +2,13 @@
 /* Reads the default runtime from the manager's files, as the edits leave them. */
 #include "deploy/cri/default.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "base/str.h"
 #include "deploy/cri/containerd.h"
+#include "deploy/cri/dropins.h"
 #include "deploy/cri/handlers.h"
 #include "toml/toml.h"
 #include "json/json.h"
 
-#include <dirent.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Where a manager names its default runtime and its runtimes. */
@@ -76,31 +74,19 @@ static int look_at_docker(const struct cri *c, struct edits *e, char **name, cha
 	return 0;
 }
 
-/* Returns the files that a manager reads, strv. */
-static char **files_of(const struct cri *c)
+/* Lists the files that a manager reads, strv. */
+static int files_of(const struct cri *c, char ***files, struct err *err)
 {
-	AUTO(strv) char **imported = c->back->dropins ? NULL : containerd_imported(c);
-	char **files = NULL;
+	AUTO(strv) char **more = NULL;
 
-	strv_push(&files, c->config);
-	strv_each(path, imported)
-		strv_push(&files, *path);
+	if (c->back->dropins && dropins_list(c, &more, err) < 0)
+		return -1;
 	if (!c->back->dropins)
-		return files;
-	AUTO(str) char *dropins = beside(c->config, c->back->dropins);
-	AUTO(str) char *real = cri_path(c, dropins);
-	struct dirent **names = NULL;
-	int n = scandir(real, &names, NULL, alphasort);
-
-	for (int i = 0; i < n; i++) {
-		AUTO(str) char *path = path_join(dropins, names[i]->d_name);
-
-		if (names[i]->d_name[0] != '.')
-			strv_push(&files, path);
-		free(names[i]);
-	}
-	free(names);
-	return files;
+		more = containerd_imported(c);
+	strv_push(files, c->config);
+	strv_each(path, more)
+		strv_push(files, *path);
+	return 0;
 }
 
 /* True for a runtime that no file needs to define. */
@@ -116,12 +102,12 @@ int default_check(const struct cri *c, struct edits *e, const struct json *recor
 	const bool docker = c->back == &backend_docker, crio = c->back == &backend_crio;
 	/* What the others generate has our handlers until they start again. */
 	const bool current = docker || crio || c->back->own == containerd_own;
-	AUTO(strv) char **files = docker ? NULL : files_of(c), **runtimes = NULL, **ours = NULL;
+	AUTO(strv) char **files = NULL, **runtimes = NULL, **ours = NULL;
 	AUTO(str) char *name = NULL;
 
 	if (recorded && json_get_strings(recorded, "handlers", &ours) < 0)
 		return 0;
-	if (docker && look_at_docker(c, e, &name, &runtimes, err) < 0)
+	if ((docker ? look_at_docker(c, e, &name, &runtimes, err) : files_of(c, &files, err)) < 0)
 		return -1;
 	strv_each(path, files) {
 		if (look_at_default(e, *path, crio, &name, &runtimes, err) < 0)

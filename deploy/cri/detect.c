@@ -13,10 +13,10 @@
 #include "deploy/cri/backend.h"
 #include "deploy/cri/containerd.h"
 #include "deploy/cri/cri.h"
+#include "deploy/cri/dropins.h"
 #include "deploy/cri/process.h"
 #include "toml/toml.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,34 +97,21 @@ static char *socket_in(const char *path)
 	return NULL;
 }
 
-/* Hidden files are not read. */
-static int is_dropin(const struct dirent *entry)
-{
-	return entry->d_name[0] != '.';
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
 /* The last of the drop-ins that names a socket counts, before the main file. */
 static char *configured_socket(const struct cri *c)
 {
 	AUTO(str) char *path = cri_path(c, c->config);
-	AUTO(str) char *dir = c->back->dropins ? beside(path, c->back->dropins) : NULL;
-	struct dirent **names = NULL;
-	int n = dir ? scandir(dir, &names, is_dropin, by_name) : 0;
+	AUTO(strv) char **files = NULL;
+	struct err ignored = ERR_INIT; /* reported when the files are needed and read again */
 	char *socket = NULL;
 
-	while (n > 0) {
-		AUTO(str) char *file = path_join(dir, names[--n]->d_name);
+	if (dropins_list(c, &files, &ignored) < 0)
+		files = NULL;
+	for (size_t n = strv_len(files); n > 0 && !socket; n--) {
+		AUTO(str) char *file = cri_path(c, files[n - 1]);
 
-		if (!socket)
-			socket = socket_in(file);
-		free(names[n]);
+		socket = socket_in(file);
 	}
-	free(names);
 	return socket ? socket : socket_in(path);
 }
 

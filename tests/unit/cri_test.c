@@ -802,6 +802,9 @@ static const struct {
 	{ "crio", "/etc/crio/crio.conf", "[crio.runtime]\ndefault_runtime = \"kata\"\n", "" },
 	{ "crio", "/etc/crio/crio.conf.d/01.conf", "[crio.runtime]\ndefault_runtime = \"kata\"\n",
 	  "[crio.runtime]\ndefault_runtime = \"crun\"\n" },
+	{ "crio", "/etc/crio/crio.conf.d/50-site/.01.conf",
+	  "[crio.runtime]\ndefault_runtime = \"kata\"\n",
+	  "[crio.runtime]\ndefault_runtime = \"crun\"\n" },
 	{ "docker", "/etc/docker/daemon.json", "{\"default-runtime\": \"kata\"}", "{}" },
 };
 
@@ -899,6 +902,8 @@ static const struct {
 	  "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\nruntime_type = \"vm\"\n"
 	  "runtime_config_path = \"/etc/mine.toml\"\n",
 	  E_EXISTS },
+	{ "/etc/crio/crio.conf.d/.hidden/10-mine", "[crio.runtime.runtimes.kata]\n", E_EXISTS },
+	{ "/etc/crio/crio.conf.d/1/2/3/4/5/6/7/8/9/mine.conf", "", E_CONFIG },
 	{ "/etc/crio/crio.conf", "[crio\n", E_CONFIG },
 	{ "/etc/docker/daemon.json", "{ \"runtimes\": { \"kat\\u0061\": {} } }", E_EXISTS },
 	{ "/etc/docker/daemon.json", "{ \"runtimes\": [] }", E_CONFIG },
@@ -1109,7 +1114,8 @@ static const struct {
 	{ "crio", "/etc/crio/crio.conf", "crio = 1", "/var/run/crio/crio.sock" },
 };
 
-/* CRI-O takes the last of its files that sets a key. */
+/* CRI-O takes the last of its files that sets a key: of all, also hidden ones, in the order of their
+ * names, each directory at its place. */
 START_TEST(a_dropin_names_the_socket)
 {
 	struct cri_options o = options();
@@ -1123,6 +1129,10 @@ START_TEST(a_dropin_names_the_socket)
 	put("/etc/crio/crio.conf.d/.40-e.conf", "[crio.api]\nlisten = \"/run/e\"\n");
 	OK(cri_find(&o, &c, &err));
 	ck_assert_str_eq(cri_socket(c), "/run/c");
+	cri_free(STEAL(c, NULL));
+	put("/etc/crio/crio.conf.d/25-site/.f.conf", "[crio.api]\nlisten = \"/run/f\"\n");
+	OK(cri_find(&o, &c, &err));
+	ck_assert_str_eq(cri_socket(c), "/run/f");
 }
 END_TEST
 
