@@ -157,7 +157,7 @@ int store_adopt(int root, const char *staged, const char *object, struct err *er
 
 	if (target < 0)
 		return -1;
-	if (renameat2(source, from, target, to, RENAME_NOREPLACE) < 0)
+	if (path_rename_new(source, from, target, to) < 0)
 		return path_sys(err, target, to, "move %s to %s", staged, object);
 	return 0;
 }

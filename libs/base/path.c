@@ -493,6 +493,20 @@ int path_look(int dir, const char *path, struct err *err)
 	return errno == ENOENT ? 0 : err_sys(err, "look at %s", path);
 }
 
+int path_rename_new(int from_dir, const char *from, int to_dir, const char *to)
+{
+	struct stat st;
+
+	if (renameat2(from_dir, from, to_dir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	/* EINVAL has other causes too: then the rename below has the same ones. */
+	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+		return -1;
+	if (fstatat(to_dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		errno = EEXIST;
+	return errno == ENOENT ? renameat(from_dir, from, to_dir, to) : -1;
+}
+
 struct path_fd path_of_fd(int fd)
 {
 	struct path_fd out;

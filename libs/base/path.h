@@ -91,6 +91,13 @@ bool path_exists(const char *path);
  * if it does not. Any other failure, such as EACCES or EIO, says nothing of that and is an error. */
 MUST_CHECK int path_look(int dir, const char *path, struct err *err);
 
+/*
+ * Renames a file to a name that nothing has; returns 0, or -1 with errno, EEXIST if something has it.
+ * Not every file system has such a rename (RENAME_NOREPLACE): without it the name is looked at before
+ * an ordinary one. So only for directories where nobody else creates that name at the same time.
+ */
+MUST_CHECK int path_rename_new(int from_dir, const char *from, int to_dir, const char *to);
+
 /* "/proc/self/fd/N", for system calls without an *at form. */
 struct path_fd {
 	char path[32];

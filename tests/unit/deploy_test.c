@@ -24,14 +24,19 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -151,6 +156,44 @@ START_TEST(a_release_is_laid_down)
 	OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
 	ck_assert_ptr_nonnull(deploy_installed(d)->current);
 	ck_assert_ptr_null(deploy_installed(d)->previous);
+}
+END_TEST
+
+/* Lets renameat2() with flags fail, as file systems do that have no such rename. */
+static void refuse_rename_flags(int cause)
+{
+	const uint32_t flags = offsetof(struct seccomp_data, args[4]) +
+			       (__BYTE_ORDER == __BIG_ENDIAN ? 4 : 0);
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)cause),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog all = { .len = ARRAY_LEN(code), .filter = code };
+
+	ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all), 0);
+}
+
+static const int rename_causes[] = { EINVAL, ENOSYS, EOPNOTSUPP };
+
+/* ZFS before 2.2, NFS and some file systems of FUSE. */
+START_TEST(a_file_system_may_have_no_rename_with_flags)
+{
+	AUTO(fd) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	refuse_rename_flags(rename_causes[_i]);
+	install("1");
+	ck_assert(has_text("kata/bin/containerd-shim-kata-v2", "shim 1"));
+	/* Nor does it replace a file then. */
+	write_text("one", "one");
+	write_text("two", "two");
+	ck_assert_int_eq(path_rename_new(fd, "one", fd, "two"), -1);
+	ck_assert_int_eq(errno, EEXIST);
+	ck_assert(has_text("one", "one") && has_text("two", "two"));
 }
 END_TEST
 
@@ -1758,6 +1801,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, a_release_is_laid_down);
+	tcase_add_loop_test(tc, a_file_system_may_have_no_rename_with_flags, 0,
+			    ARRAY_LEN(rename_causes));
 	tcase_add_test(tc, nothing_to_do_is_an_empty_plan);
 	tcase_add_test(tc, a_plan_changes_nothing);
 	tcase_add_loop_test(tc, one_writer_at_a_time, 0, 2);
