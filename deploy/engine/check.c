@@ -74,11 +74,30 @@ static int check_writable(int dir, const char *what, const char *remedy, struct 
 	return err_hint(err, "%s", remedy);
 }
 
+/* Returns the remedy for a configuration that cannot be changed, heap. */
+static char *other_config(const struct plan_action *a)
+{
+	return str_fmt("let the program that reads %s there read another file, and name that with "
+		       "--cri-config, or use --cri none",
+		       path_basename(a->path));
+}
+
+/* A file that is a mount point cannot be replaced by rename. */
+static int check_mount(const struct deploy *d, const struct plan_action *a, struct err *err)
+{
+	AUTO(str) char *remedy = *a->path == '/' ? other_config(a) : xstrdup("unmount it");
+
+	if (!path_is_mount(d->root, a->path))
+		return 0;
+	err_set(err, E_STATE, "%s is a mount point, which cannot be replaced", a->path);
+	return err_hint(err, "mount its directory instead, or %s", remedy);
+}
+
 /* Checks the nearest existing directory above a path outside the prefix. */
 static int check_foreign(const struct plan *p, const struct plan_action *a, uint64_t bytes,
 			 struct err *err)
 {
-	AUTO(str) char *dir = xstrdup(a->path), *remedy = NULL;
+	AUTO(str) char *dir = xstrdup(a->path), *remedy = other_config(a);
 	AUTO(fd) int fd = -1;
 
 	do {
@@ -90,9 +109,6 @@ static int check_foreign(const struct plan *p, const struct plan_action *a, uint
 	} while (fd < 0 && errno == ENOENT);
 	if (fd < 0)
 		return err_sys(err, "open %s", dir);
-	remedy = str_fmt("let the program that reads %s there read another file, and name that "
-			 "with --cri-config, or use --cri none",
-			 path_basename(a->path));
 	if (check_writable(fd, dir, remedy, err) < 0)
 		return -1;
 	return p->frugal ? 0 : check_room(fd, dir, bytes, 2, err);
@@ -105,6 +121,8 @@ int plan_check(const struct deploy *d, const struct plan *p, struct err *err)
 	vec_each(struct plan_action, a, &p->actions) {
 		uint64_t bytes = a->kind == PLAN_FILE ? a->file.len : 0;
 
+		if (a->kind == PLAN_FILE && check_mount(d, a, err) < 0)
+			return -1;
 		if (a->path && *a->path == '/' && check_foreign(p, a, bytes, err) < 0)
 			return -1;
 		need += PER_ACTION + bytes + (a->kind == PLAN_DIR ? PER_DIR : 0);

@@ -57,6 +57,8 @@ int path_sys_at(struct err *e, const char *where, int dir, const char *name, con
 		letter = pinned(dir, parent, whole);
 	errno = saved;
 	err_sys_at(e, where, "%s", text);
+	if (saved == EBUSY && path_is_mount(dir, name))
+		err_hint(e, "it is a mount point; unmount it first");
 	if (letter)
 		err_hint(e, "%s has the attribute \"%s\"; take it away with chattr -%c %s", whole,
 			 letter == 'i' ? "immutable" : "append only", letter, whole);
@@ -482,6 +484,14 @@ bool path_exists(const char *path)
 	struct stat st;
 
 	return lstat(path, &st) == 0;
+}
+
+bool path_is_mount(int dir, const char *name)
+{
+	struct statx st;
+
+	return statx(dir, name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) == 0 &&
+	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
 }
 
 int path_look(int dir, const char *path, struct err *err)

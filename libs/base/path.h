@@ -66,9 +66,9 @@ MUST_CHECK int path_remove_below(int root, const char *path, struct err *err);
 
 /*
  * err_sys() after the kernel refused to create, replace, link, remove or open for writing the file
- * name in the directory dir (AT_FDCWD: name is a path). If the cause is the attribute "immutable"
- * or "append only" of the file or its directory, for which even root gets EPERM, a hint is
- * appended.
+ * name in the directory dir (AT_FDCWD: name is a path). A hint is appended if the cause is the
+ * attribute "immutable" or "append only" of the file or its directory, for which even root gets
+ * EPERM; or if the file is a mount point.
  */
 #define path_sys(e, dir, name, ...) path_sys_at((e), ERR_HERE, (dir), (name), __VA_ARGS__)
 int path_sys_at(struct err *e, const char *where, int dir, const char *name, const char *fmt, ...)
@@ -85,6 +85,9 @@ char *path_clean(const char *path);
 bool path_is_below(const char *path, const char *dir);
 
 const char *path_basename(const char *path);
+/* True if something is mounted on the file name in the directory dir (AT_FDCWD: name is a path), also
+ * another file: it can be neither replaced nor removed. False on Linux before 5.8, which does not tell. */
+bool path_is_mount(int dir, const char *name);
 /* For a search, and where the answer is only shown: any failure counts as "no". */
 bool path_exists(const char *path);
 /* Returns 1 if path, relative to the directory dir (AT_FDCWD), exists, also as a dangling symlink; 0
