@@ -49,6 +49,7 @@ struct cri {
 	char *unit;                  /* of its process; NULL: not known */
 	char *default_runtime;       /* on the command line of its process, or NULL */
 	char *why;                   /* how it was detected, for display */
+	bool login;                  /* with unit NULL: a user started its process */
 	bool found, running;
 	char *spelled; /* the shim's path as an earlier registration has it; NULL: PREFIX/bin/... */
 	bool *have;    /* for each handler: the configuration has it, and we did not write it */

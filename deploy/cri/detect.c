@@ -129,6 +129,7 @@ static void take_process(struct cri *c, const struct process *p)
 	c->found = c->running = true;
 	c->why = str_fmt("runs as process %d", (int)p->pid);
 	c->unit = p->unit ? xstrdup(p->unit) : NULL;
+	c->login = p->login;
 	c->default_runtime = preferred ? xstrdup(preferred) : NULL;
 	if (config && !c->o->config)
 		str_set(&c->config, config);

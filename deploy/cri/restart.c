@@ -149,6 +149,13 @@ static int find_command(const struct cri *c, char ***command, struct err *err)
 						    "the command of --restart-with is empty; give "
 						    "one, such as 'service containerd restart'");
 	}
+	/* The command of a service would leave that process alone, and start a second manager. */
+	if (!c->unit && c->login) {
+		err_set(err, E_UNSUPPORTED,
+			"no way to restart %s: a user has started it, no service", c->back->name);
+		return err_hint(err, "start it as a service, or give the command with "
+				     "--restart-with");
+	}
 	*command = service_command(c, "restart");
 	if (*command)
 		return 0;

@@ -101,24 +101,45 @@ static char **read_argv(int dir)
 	return argv;
 }
 
-/* The innermost service in the path of its cgroup, heap, or NULL. */
-static char *read_unit(int dir)
+/* The innermost service in a path of cgroups, borrowed. Below user@UID.service, the manager of a
+ * user's services, are none of the system's, and nobody wants to restart that one. */
+static const char *innermost_service(char *const *parts, bool *login)
 {
-	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
-	AUTO(strv) char **lines = NULL;
-	struct err ignored = ERR_INIT; /* NULL: no unit */
+	const char *unit = NULL;
 
-	if (file_read(dir, "cgroup", CMDLINE_MAX, &text, &ignored) < 0)
-		return NULL;
-	lines = strv_split(buf_cstr(&text), "\n");
+	strv_each(part, parts) {
+		if (str_eq(*part, "user.slice"))
+			*login = true;
+		if (str_starts(*part, "user@"))
+			return unit;
+		if (str_ends(*part, ".service"))
+			unit = *part;
+	}
+	return unit;
+}
+
+char *process_unit(const char *cgroups, bool *login)
+{
+	AUTO(strv) char **lines = strv_split(cgroups, "\n");
+
+	*login = false;
 	strv_each(line, lines) {
 		AUTO(strv) char **parts = strv_split(*line, "/");
+		const char *unit = innermost_service(parts, login);
 
-		for (size_t i = strv_len(parts); i-- > 0;)
-			if (str_ends(parts[i], ".service"))
-				return xstrdup(parts[i]);
+		if (unit)
+			return xstrdup(unit);
 	}
 	return NULL;
+}
+
+static void read_unit(int dir, struct process *p)
+{
+	AUTO(buf) struct buf text = BUF_INIT(CMDLINE_MAX);
+	struct err ignored = ERR_INIT; /* no unit */
+
+	if (file_read(dir, "cgroup", CMDLINE_MAX, &text, &ignored) == 0)
+		p->unit = process_unit(buf_cstr(&text), &p->login);
 }
 
 void processes_scan(struct processes *p)
@@ -146,7 +167,7 @@ void processes_scan(struct processes *p)
 		row.pid = (pid_t)pid;
 		row.uid = st.st_uid;
 		row.argv = read_argv(dir);
-		row.unit = read_unit(dir);
+		read_unit(dir, &row);
 		vec_push(&p->rows, row);
 	}
 }

@@ -24,7 +24,8 @@ struct process {
 	uid_t uid;   /* as which it acts */
 	char *exe;   /* path of the executable, without " (deleted)" */
 	char **argv; /* strv */
-	char *unit;  /* the systemd service of its cgroup: "k3s.service"; NULL: none */
+	char *unit;  /* the system's service of its cgroup: "k3s.service"; NULL: none */
+	bool login;  /* it is below user.slice: started from a login */
 };
 
 struct processes {
@@ -53,6 +54,9 @@ DEFINE_AUTO_STRUCT(processes, struct processes, processes_release)
 /* When a process was started, in clock ticks since the machine booted; together with the pid it
  * identifies the process. 0 if there is no such process. */
 uint64_t process_start_time(pid_t pid);
+/* Returns the system's service in the text of /proc/PID/cgroup, heap, or NULL; *login as in struct
+ * process. */
+char *process_unit(const char *cgroups, bool *login);
 /* True if the process is in our mount namespace. */
 bool process_sees_our_mounts(pid_t pid);
 /* The value of an option on the command line of p: --name VALUE, --name=VALUE, or short_name VALUE

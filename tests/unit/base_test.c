@@ -1223,6 +1223,37 @@ START_TEST(processes_have_a_user)
 }
 END_TEST
 
+START_TEST(service_of_a_process)
+{
+	static const struct {
+		const char *cgroups, *unit;
+		bool login;
+	} cases[] = {
+		{ "0::/system.slice/k3s.service\n", "k3s.service", false },
+		{ "12:pids:/\n1:name=systemd:/system.slice/docker.service\n0::/\n",
+		  "docker.service", false },
+		/* From inside a container; a service inside another one's cgroup. */
+		{ "0::/../../system.slice/containerd.service\n", "containerd.service", false },
+		{ "0::/system.slice/kind.service/system.slice/containerd.service\n",
+		  "containerd.service", false },
+		{ "0::/podruntime\n", NULL, false },
+		{ "0::/user.slice/user-0.slice/session-4.scope\n", NULL, true },
+		{ "0::/user.slice/user-0.slice/user@0.service/tmux-spawn-1.scope\n", NULL, true },
+		{ "0::/user.slice/user-0.slice/user@0.service/app.slice/containerd.service\n", NULL,
+		  true },
+		{ "", NULL, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		bool login;
+		AUTO(str) char *unit = process_unit(cases[i].cgroups, &login);
+
+		ck_assert_msg(str_eq(unit, cases[i].unit) && login == cases[i].login, "%s: %s, %d",
+			      cases[i].cgroups, unit ? unit : "none", login);
+	}
+}
+END_TEST
+
 /* Reads from /proc the name and the command line of a child that sets this title. */
 static void called(const char *title, char *name, char *line, size_t size)
 {
@@ -1412,6 +1443,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, a_child_is_called_otherwise);
 	tcase_add_test(pure, a_process_is_known_by_its_start);
 	tcase_add_test(pure, processes_have_a_user);
+	tcase_add_test(pure, service_of_a_process);
 	tcase_add_test(pure, parallel_work_is_done_once_each);
 	tcase_set_timeout(pure, 120);
 	tcase_add_checked_fixture(files, setup, teardown);

@@ -1406,6 +1406,23 @@ START_TEST(restart_command)
 }
 END_TEST
 
+/* A restart of the service would start a second one. */
+START_TEST(no_service_is_restarted_for_a_manager_of_a_user)
+{
+	AUTO(json) struct json *plan = json_make_object();
+	struct cri_options o = options();
+	struct cri c = { .back = &backend_k3s, .o = &o, .running = true, .login = true };
+
+	if (!own_directories())
+		return;
+	OK(path_make("/run/systemd/system", 0755, &err));
+	OK(path_make("/etc/systemd/system/k3s.service", 0755, &err));
+	FAILS(restart_plan(&c, plan, &err), E_UNSUPPORTED);
+	o.restart_with = "sv restart k3s";
+	OK(restart_plan(&c, plan, &err));
+}
+END_TEST
+
 /* Another directory of data is found by the path that containerd is started with. k3s hides its own
  * options. */
 START_TEST(configuration_of_a_distribution)
@@ -1795,6 +1812,7 @@ int main(void)
 	tcase_add_test(tc, nerdctl_takes_no_precedence);
 	tcase_add_loop_test(tc, the_registered_manager_is_being_restarted, 0, ARRAY_LEN(restarted));
 	tcase_add_loop_test(tc, restart_command, 0, ARRAY_LEN(restarts));
+	tcase_add_test(tc, no_service_is_restarted_for_a_manager_of_a_user);
 	tcase_add_test(tc, restart_time);
 	tcase_add_loop_test(tc, configuration_of_a_distribution, 0, 6);
 	tcase_add_test(tc, failures_of_the_unit_are_reset_before_a_restart);
