@@ -4,6 +4,7 @@
 
 #include "deploy/cli/node.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/process.h"
@@ -447,13 +448,19 @@ int node_need_running(const struct cri *c, struct err *err)
 	return err_hint(err, "%s", start);
 }
 
+/* True if the proof is left out for a manager that can run none. */
+static bool goes_unproved(const struct registration *reg, const struct cri *c)
+{
+	return reg->manager->proof_if_can && !prove_can(cri_name(c));
+}
+
 /* Sets *proof if a proof is wanted, and fills in reg->proof. E_UNSUPPORTED: the manager cannot run
  * it. */
 static int set_proof(struct registration *reg, const struct json *record,
 		     const struct prove_expect *expect, bool *proof, struct err *err)
 {
 	/* Without a manager nothing can run a container. */
-	*proof = expect && wants_proof(reg) && reg->cri;
+	*proof = expect && wants_proof(reg) && reg->cri && !goes_unproved(reg, reg->cri);
 	if (!*proof)
 		return 0;
 	if (!prove_can(cri_name(reg->cri))) {
@@ -491,6 +498,11 @@ int registration_can_prove(const struct deploy *d, struct registration *reg, str
 	struct cri_options o = manager(reg->place, reg->manager);
 	if (cri_find(&o, &c, err) < 0)
 		return -1;
+	if (goes_unproved(reg, c)) {
+		log_warn("no container can be run through this manager: the upgrade is not proved",
+			 LOG_S("manager", cri_name(c)));
+		return 0;
+	}
 	if (cri_runs(c)) {
 		struct prove proof = { .manager = cri_name(c),
 				       .socket = cri_socket(c),

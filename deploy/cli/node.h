@@ -120,7 +120,8 @@ MUST_CHECK int registration_add(const struct deploy *d, const struct json *relea
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
 /* E_STATE: the proof needs the container manager, which does not run; the message has the command
- * that starts it. To call before anything is fetched, since the proof itself comes last. */
+ * that starts it. To call before anything is fetched, since the proof itself comes last. Logs a
+ * warning if there will be no proof (cli_manager.proof_if_can). */
 MUST_CHECK int registration_can_prove(const struct deploy *d, struct registration *reg,
 				      struct err *err);
 /* Plans the removal of the registration, by its record. Without a record (nothing is installed, or

@@ -128,6 +128,7 @@ struct cli_manager {
 	bool only_handlers; /* register handlers only, without kata and kata-qemu */
 	bool keep_handlers; /* set by a verb: if handlers is empty, use the recorded ones */
 	bool no_proof;
+	bool proof_if_can; /* set by a verb: no proof where the manager cannot run one */
 	/* Of the record, not options: cri_options. */
 	const char *registered, *registered_config;
 };

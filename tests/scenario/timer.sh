@@ -226,5 +226,19 @@ asked "daemon-reload" "start $timer"
 says 0 "uninstalled" "$deploy" uninstall --yes --forget-trust
 asked "is-active $timer" "stop $timer" "daemon-reload"
 [ -z "$(find /etc/systemd/ -name 'kata*')" ] || fail "the uninstall left the timer"
+
+# --- a manager through which no container can be run, so that it was installed without a proof ---
+
+echo "[crio]" >"$lab/etc/crio.conf"
+publish 6.0.0 6 6.1
+says 0 "installed" "$deploy" install --release "$lab/channel" --key "$lab/key.pub" --yes --no-proof \
+	--cri crio --cri-config "$lab/etc/crio.conf"
+publish 7.0.0 7 6.1
+says 0 "<4>no container can be run through this manager: the upgrade is not proved manager=crio" run
+also "from=6.0.0 to=7.0.0 kernel=\"(no proof)\""
+current 7.0.0
+publish 8.0.0 8 6.1
+says 12 "use --no-proof" "$deploy" upgrade --yes
+says 0 "uninstalled" "$deploy" uninstall --yes --forget-trust
 kill "$(cat /run/containerd.pid)"
 echo "  ok    a node upgrades itself, rolls back what fails, and holds it"
