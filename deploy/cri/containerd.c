@@ -150,6 +150,27 @@ int containerd_look_at(struct cri *c, struct edits *e, const char *path, struct 
 	return schema < 0 ? -1 : handlers_there(c, handlers_find(tree, schema), path, err);
 }
 
+static const struct toml_value *runtimes_in(const struct toml_value *tree)
+{
+	struct err ignored = ERR_INIT; /* it has none */
+	int schema = tree ? containerd_schema(tree, &ignored) : -1;
+
+	return schema < 0 ? NULL : handlers_find(tree, schema);
+}
+
+int containerd_own_handlers(struct cri *c, struct edits *e, const char *path, struct err *err)
+{
+	AUTO(toml) struct toml_value *before = NULL, *after = NULL;
+	struct err ignored = ERR_INIT; /* somebody has damaged our file, which is written anew */
+	const char *text;
+
+	if (edits_disk(e, path, &text, err) < 0 || parse(e, path, &after, err) < 0)
+		return -1;
+	before = text ? toml_parse(path, text, strlen(text), NULL, &ignored) : NULL;
+	handlers_own(c, runtimes_in(before), runtimes_in(after));
+	return 0;
+}
+
 int containerd_look(struct cri *c, struct edits *e, const struct toml_value *root, struct err *err)
 {
 	AUTO(strv) char **files = import_files(c, root, c->config);
@@ -294,6 +315,15 @@ static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *r
 						    : edit_import(e, c->config, fresh, path, err);
 }
 
+/* Returns the file of our handlers, heap. NULL: containerd 1 uses the section of one file only, so that
+ * a copy in a later file hides them. */
+static char *merged_file(const struct cri *c, int schema)
+{
+	if (schema >= 3)
+		return cri_own_file(c, containerd_own[0]);
+	return version_major(c->version) >= 2 ? xstrdup(c->config) : NULL;
+}
+
 int containerd_edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *real = cri_path(c, c->config);
@@ -316,7 +346,9 @@ int containerd_edit(struct cri *c, struct edits *e, struct err *err)
 				    c->config);
 		return 0;
 	}
-	if (containerd_look(c, e, root, err) < 0)
+	AUTO(str) char *own = merged_file(c, schema);
+	if (containerd_look(c, e, root, err) < 0 ||
+	    (own && containerd_own_handlers(c, e, own, err) < 0))
 		return -1;
 	if (handlers_all(c))
 		return 0;

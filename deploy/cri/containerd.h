@@ -31,6 +31,9 @@ MUST_CHECK int containerd_look(struct cri *c, struct edits *e, const struct toml
 			       struct err *err);
 MUST_CHECK int containerd_look_at(struct cri *c, struct edits *e, const char *path,
 				  struct err *err);
+/* To call after that for the file with our handlers: handlers_own(). */
+MUST_CHECK int containerd_own_handlers(struct cri *c, struct edits *e, const char *path,
+				       struct err *err);
 /* Returns the path of a file in the directory of config, heap. */
 char *beside(const char *config, const char *name);
 /* Returns the files that the root file config imports, patterns expanded, in order; strv, which the

@@ -74,13 +74,30 @@ static int look_at_all(struct cri *c, struct edits *e, const char *ours, struct 
 	return look_at(c, e, c->config, err);
 }
 
+/* Looks at our file as it was before the edits. If it is still there, it is somebody else's. */
+static int look_at_ours(struct cri *c, struct edits *e, const char *path, struct err *err)
+{
+	struct err ignored = ERR_INIT; /* somebody has damaged it; it is written anew */
+	const char *text, *left;
+
+	if (edits_disk(e, path, &text, err) < 0 || edits_read(e, path, &left, err) < 0)
+		return -1;
+	if (left)
+		return 0;
+	AUTO(toml)
+	struct toml_value *before = text ? toml_parse(path, text, strlen(text), NULL, &ignored)
+					 : NULL;
+	handlers_own(c, before ? runtimes_of(before) : NULL, NULL);
+	return 0;
+}
+
 static int edit(struct cri *c, struct edits *e, struct err *err)
 {
 	AUTO(str) char *path = cri_own_file(c, own[0]);
 	AUTO(buf) struct buf text = BUF_INIT(CRI_FILE_MAX);
 	AUTO(str) char *shim = cri_shim(c);
 
-	if (look_at_all(c, e, path, err) < 0)
+	if (look_at_all(c, e, path, err) < 0 || look_at_ours(c, e, path, err) < 0)
 		return -1;
 	if (handlers_all(c))
 		return 0;

@@ -117,6 +117,14 @@ int edits_read(struct edits *e, const char *path, const char **text, struct err 
 	return f ? 0 : -1;
 }
 
+int edits_disk(struct edits *e, const char *path, const char **text, struct err *err)
+{
+	const struct work_file *f = find_file(e, path, err);
+
+	*text = f ? f->now : NULL;
+	return f ? 0 : -1;
+}
+
 bool edits_change(const struct edits *e)
 {
 	vec_each(const struct work_file, f, &e->files) {

@@ -86,6 +86,8 @@ DEFINE_AUTO_STRUCT(edits, struct edits, edits_release)
 /* Reads a file with the edits so far; *text is NULL if it does not exist, and borrowed until the
  * next edit of the file. */
 MUST_CHECK int edits_read(struct edits *e, const char *path, const char **text, struct err *err);
+/* The text of a file on disk, without the edits; the same otherwise. */
+MUST_CHECK int edits_disk(struct edits *e, const char *path, const char **text, struct err *err);
 /* Creates a whole file. E_EXISTS: it exists. */
 MUST_CHECK int edit_file(struct edits *e, const char *path, const char *text, struct err *err);
 /* Appends lines between two comments. fresh: a line of the root table, the version, which a new file or

@@ -116,6 +116,16 @@ int handlers_there(struct cri *c, const struct toml_value *runtimes, const char 
 	return 0;
 }
 
+void handlers_own(struct cri *c, const struct toml_value *before, const struct toml_value *after)
+{
+	for (size_t i = 0; before && i < c->o->nhandlers; i++) {
+		const char *name = c->o->handlers[i].name;
+
+		if (toml_find(before, name) && !(after && toml_find(after, name)))
+			c->have[i] = false;
+	}
+}
+
 bool handlers_all(const struct cri *c)
 {
 	for (size_t i = 0; i < c->o->nhandlers; i++)

@@ -26,6 +26,13 @@ const char *handlers_section(int schema);
  * runs something else. file is for the message. */
 MUST_CHECK int handlers_there(struct cri *c, const struct toml_value *runtimes, const char *file,
 			      struct err *err);
+/*
+ * Takes out of c->have the handlers that the undo of our edits has removed from a file: they are in the
+ * tree before (what is on disk), and not in after; both may be NULL. So they are written again, also
+ * if another file has a copy of them, such as the output of `containerd config dump`. Otherwise every
+ * upgrade with such a copy would remove our registration, and who deletes the copy the last one.
+ */
+void handlers_own(struct cri *c, const struct toml_value *before, const struct toml_value *after);
 /* A string that is not empty, borrowed; NULL: table, which may be NULL, has none of that key. */
 const char *handlers_string(const struct toml_value *table, const char *key);
 /* Returns the program that a handler of containerd runs, borrowed; NULL: it is not known. */

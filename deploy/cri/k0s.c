@@ -63,7 +63,8 @@ static int edit(struct cri *c, struct edits *e, struct err *err)
 	/* Without that comment the administrator wrote the file, and it must import the drop-in.
 	 * With it, k0s has merged all drop-ins, ours as it was too, into what the file imports. */
 	managed = !text || strstr(text, "k0s_managed=true");
-	if ((managed ? look_at_all(c, e, dropin, err) : containerd_look(c, e, root, err)) < 0)
+	if ((managed ? look_at_all(c, e, dropin, err) : containerd_look(c, e, root, err)) < 0 ||
+	    containerd_own_handlers(c, e, dropin, err) < 0)
 		return -1;
 	if (handlers_all(c))
 		return 0;

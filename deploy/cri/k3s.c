@@ -114,6 +114,8 @@ static int add_dropin(struct cri *c, struct edits *e, const struct toml_value *r
 	if (schema < 3 && !text)
 		schema = 3;
 	AUTO(str) char *dropin = cri_own_file(c, own[schema >= 3]);
+	if (containerd_own_handlers(c, e, dropin, err) < 0)
+		return -1;
 	return handlers_all(c) ? 0 : containerd_dropin(c, e, dropin, schema, err);
 }
 

@@ -657,10 +657,11 @@ START_TEST(what_k0s_has_merged)
 	o.handlers = handlers;
 	free(install(&o, record, NULL));
 	/* A handler in another drop-in is its administrator's. */
+	uninstall(record);
 	put("/etc/k0s/containerd.d/mine.toml",
 	    "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.kata]\n"
 	    "runtime_path = \"/opt/kata/bin/containerd-shim-kata-v2\"\n");
-	free(install(&o, record, NULL));
+	free(install(&o, NULL, NULL));
 	mine = get("/etc/k0s/containerd.d/kata-deploy.toml");
 	ck_assert(mine && !strstr(mine, "runtimes.kata]") && strstr(mine, "runtimes.kata-qemu]"));
 }
@@ -965,13 +966,94 @@ START_TEST(a_handler_that_runs_our_shim_is_kept)
 	own = get(theirs[_i].own);
 	ck_assert_msg(own && strstr(own, "runtimes.kata-qemu]") && !strstr(own, "runtimes.kata]"),
 		      "%s", own);
-	/* With both there is nothing left to write. */
+	/* With both there is nothing to write. */
+	uninstall(record);
 	put(theirs[_i].file, both);
-	again = install(&o, record, NULL);
+	again = install(&o, NULL, NULL);
 	same(theirs[_i].own, NULL);
 	uninstall(again);
 	same(theirs[_i].file, both);
 	same(theirs[_i].config, theirs[_i].base);
+}
+END_TEST
+
+static const struct {
+	const char *manager, *config, *text, *own, *copy;
+} copies[] = {
+	{ "containerd", ETC "config.toml", OF_CONTAINERD, ETC "conf.d/kata-deploy.toml",
+	  ETC "conf.d/99-copy.toml" },
+	{ "k3s", K3S "config.toml", "version = 3\nimports = [\"" K3S "config-v3.toml.d/*.toml\"]\n",
+	  K3S "config-v3.toml.d/kata-deploy.toml", K3S "config-v3.toml.d/99-copy.toml" },
+	{ "k0s", "/etc/k0s/containerd.toml", "# k0s_managed=true\nversion = 3\n",
+	  "/etc/k0s/containerd.d/kata-deploy.toml", "/etc/k0s/containerd.d/99-copy.toml" },
+	{ "crio", "/etc/crio/crio.conf", "[crio]\n", "/etc/crio/crio.conf.d/99-kata-deploy.conf",
+	  "/etc/crio/crio.conf.d/10-copy.conf" },
+};
+
+/* Such as the output of `containerd config dump`. Who removes it would remove the last registration;
+ * and the change would need a restart. */
+START_TEST(a_copy_of_our_handlers_does_not_replace_them)
+{
+	struct cri_options o = options();
+	AUTO(str) char *record = NULL, *again = NULL, *own = NULL, *copy = NULL;
+	size_t n;
+
+	o.name = copies[_i].manager;
+	put(copies[_i].config, copies[_i].text);
+	record = install(&o, NULL, NULL);
+	own = get(copies[_i].own);
+	ck_assert_ptr_nonnull(own);
+	/* Without the comment that makes a file ours. */
+	copy = xstrdup(strchr(own, '\n') + 1);
+	put(copies[_i].copy, copy);
+	again = install(&o, record, &n);
+	ck_assert_uint_eq(n, 0);
+	ck_assert_str_eq(again, record);
+	/* Nor if the record was lost. */
+	free(install(&o, NULL, &n));
+	ck_assert_uint_eq(n, 0);
+	uninstall(record);
+	same(copies[_i].own, NULL);
+	same(copies[_i].copy, copy);
+}
+END_TEST
+
+/* Edits a file as for containerd 2, with the schema of containerd 1, for which our lines are a block;
+ * returns its text, heap. */
+static char *edit_block_of_2(const struct json *recorded, struct json *record)
+{
+	struct cri_options o = options();
+	bool have[ARRAY_LEN(handlers)] = { false };
+	struct cri c = { .back = &backend_containerd,
+			 .o = &o,
+			 .root = root,
+			 .config = (char[]){ ETC "config.toml" },
+			 .version = (char[]){ "2.2.3" },
+			 .have = have };
+	AUTO(edits) struct edits e = EDITS_INIT(root);
+	const char *text;
+
+	OK(edits_undo(&e, recorded, &err));
+	OK(containerd_edit(&c, &e, &err));
+	OK(edits_read(&e, ETC "config.toml", &text, &err));
+	json_put(record, "edits", edits_record(&e));
+	return xstrdup(text);
+}
+
+START_TEST(a_copy_of_our_lines_does_not_replace_them)
+{
+	AUTO(json) struct json *record = json_make_object(), *again = json_make_object();
+	AUTO(str) char *first = NULL, *second = NULL;
+
+	put(ETC "config.toml", "version = 2\nimports = [\"mine/*.toml\"]\n");
+	first = edit_block_of_2(NULL, record);
+	ck_assert_msg(strstr(first, "runtimes.kata-qemu]"), "%s", first);
+	put(ETC "config.toml", first);
+	put(ETC "mine/copy.toml", first);
+	second = edit_block_of_2(record, again);
+	ck_assert_str_eq(second, first);
+	AUTO(str) char *was = json_format(record, false), *now = json_format(again, false);
+	ck_assert_str_eq(now, was);
 }
 END_TEST
 
@@ -1796,6 +1878,8 @@ int main(void)
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
 			    ARRAY_LEN(refusals));
 	tcase_add_loop_test(tc, a_handler_that_runs_our_shim_is_kept, 0, ARRAY_LEN(theirs));
+	tcase_add_loop_test(tc, a_copy_of_our_handlers_does_not_replace_them, 0, ARRAY_LEN(copies));
+	tcase_add_test(tc, a_copy_of_our_lines_does_not_replace_them);
 	tcase_add_loop_test(tc, bad_names, 0, ARRAY_LEN(names));
 	tcase_add_test(tc, bad_options);
 	tcase_add_test(tc, nothing_is_found);
