@@ -12,7 +12,9 @@
 
 #define EVENTS "/apis/events.k8s.io/v1/namespaces/kube-system/events"
 
-enum { NAME_MAX_NODE = 200 };
+/* Of the name of a node, which may have 253 bytes: in the name of an Event; and as its
+ * reportingInstance, for which the API server has this limit. */
+enum { NAME_MAX_NODE = 200, INSTANCE_MAX = 128 };
 
 void kube_recorder_release(struct kube_recorder *r)
 {
@@ -46,10 +48,26 @@ static char *short_note(const char *note)
 	return xstrndup(note, n);
 }
 
+/* Returns a new name of an Event, heap. What is left of the node's name must be one itself: it does not
+ * end in '.' or '-'. */
+static char *new_name(const char *node)
+{
+	int n = (int)strnlen(node, NAME_MAX_NODE);
+	struct timespec now;
+
+	while (n > 1 && strchr(".-", node[n - 1]))
+		n--;
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return str_fmt("%.*s.%llx", n, node,
+		       (unsigned long long)now.tv_sec * 1000000000ULL +
+			       (unsigned long long)now.tv_nsec);
+}
+
 static struct json *object_of(const struct kube_recorder *r, const struct kube_occurrence *o,
 			      const char *note)
 {
 	struct json *j = json_make_object(), *meta = json_make_object();
+	AUTO(str) char *instance = xstrndup(r->instance, strnlen(r->instance, INSTANCE_MAX));
 	char now[KUBE_TIME_SIZE];
 
 	kube_now(true, now);
@@ -60,7 +78,7 @@ static struct json *object_of(const struct kube_recorder *r, const struct kube_o
 	json_put(j, "metadata", meta);
 	json_put(j, "eventTime", json_make_string(now));
 	json_put(j, "reportingController", json_make_string(r->controller));
-	json_put(j, "reportingInstance", json_make_string(r->instance));
+	json_put(j, "reportingInstance", json_make_string(instance));
 	json_put(j, "type", json_make_string(o->warning ? "Warning" : "Normal"));
 	json_put(j, "reason", json_make_string(o->reason));
 	json_put(j, "action", json_make_string(o->action));
@@ -109,7 +127,6 @@ int kube_record(struct kube *k, struct kube_recorder *r, const struct kube_occur
 {
 	AUTO(str) char *note = short_note(o->note), *what = NULL;
 	AUTO(json) struct json *object = NULL, *made = NULL;
-	struct timespec now;
 
 	what = str_fmt("%s %s %s", o->warning ? "!" : "", o->reason, note);
 	if (r->name && str_eq(r->what, what)) {
@@ -120,10 +137,7 @@ int kube_record(struct kube *k, struct kube_recorder *r, const struct kube_occur
 			return 0;
 	}
 	kube_recorder_release(r);
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	r->name = str_fmt("%.*s.%llx", NAME_MAX_NODE, r->node,
-			  (unsigned long long)now.tv_sec * 1000000000ULL +
-				  (unsigned long long)now.tv_nsec);
+	r->name = new_name(r->node);
 	object = object_of(r, o, note);
 	made = kube_create(k, EVENTS, object, deadline, err);
 	/* E_EXISTS: an earlier try of the same request has created it. */

@@ -27,7 +27,9 @@ struct kube_occurrence {
 };
 
 struct kube_recorder {
-	const char *controller, *instance, *node; /* set by the caller, borrowed */
+	/* Set by the caller, borrowed. The API server limits parts of an Event more than the name of
+	 * a node: a long instance is cut. */
+	const char *controller, *instance, *node;
 	/* the last Event */
 	char *name, *what;    /* its name; type, reason and note of the occurrence */
 	unsigned count, sent; /* occurrences, and the count that was sent */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Leases and Events of libs/kube. */
 
+#include "base/str.h"
 #include "kube/event.h"
 #include "kube/lease.h"
 #include "tests/unit/kube_lab.h"
@@ -189,6 +190,28 @@ START_TEST(events)
 }
 END_TEST
 
+/* The name of a node may have 253 characters; an Event's name and reportingInstance may not have as
+ * many, and a part of the name does not end in '.' or '-'. */
+START_TEST(a_long_name_of_a_node_is_cut)
+{
+	static const struct said said[] = { { .status = 201, .body = "{}" } };
+	char node[254] = "";
+	struct kube_recorder r = { .controller = "example.com/x", .instance = node, .node = node };
+	struct kube_occurrence h = { .reason = "A", .action = "B", .note = "c" };
+	AUTO(str) char *name = NULL, *instance = NULL;
+
+	memset(node, 'a', sizeof(node) - 1);
+	memcpy(node + 197, "--.", 3);
+	name = str_fmt("\"name\":\"%.197s.", node);
+	instance = str_fmt("\"reportingInstance\":\"%.128s\"", node);
+	ANSWERS(said);
+	ck_assert_msg(kube_record(k, &r, &h, soon(), &err) == 0, "%s", err.msg);
+	ck_assert_msg(strstr(api_asked(&api, 0)->body, name), "%s", api_asked(&api, 0)->body);
+	ck_assert_msg(strstr(api_asked(&api, 0)->body, instance), "%s", api_asked(&api, 0)->body);
+	kube_recorder_release(&r);
+}
+END_TEST
+
 START_TEST(a_long_note_is_cut_at_a_character)
 {
 	static const struct said said[] = { { .status = 201, .body = "{}" } };
@@ -218,6 +241,7 @@ int main(void)
 	tcase_add_test(t, released_while_it_changes);
 	tcase_add_test(t, abandoned);
 	tcase_add_test(t, events);
+	tcase_add_test(t, a_long_name_of_a_node_is_cut);
 	tcase_add_test(t, a_long_note_is_cut_at_a_character);
 	suite_add_tcase(s, t);
 	return suite_run(s);
