@@ -6,6 +6,7 @@
 
 #include "deploy/use/use.h"
 
+#include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -50,21 +51,32 @@ void use_list_release(struct use_list *l)
 
 struct search {
 	const char *prefix; /* resolved */
+	const char *hosts;  /* resolved as the host's processes see it; NULL: the same */
 	struct use_list *out;
 };
+
+/* Returns what is left of a path below the prefix, "" or "/...", borrowed; NULL: it is not below. */
+static const char *rest_below(const struct search *s, const char *path)
+{
+	if (path_is_below(path, s->prefix))
+		return path + strlen(s->prefix);
+	return s->hosts && path_is_below(path, s->hosts) ? path + strlen(s->hosts) : NULL;
+}
 
 /* The generation that a path below the prefix belongs to: *id is heap, or NULL if it belongs to
  * none. False: the path is not below the prefix. */
 static bool belongs(const struct search *s, const char *path, char **id)
 {
-	AUTO(str) char *generations = path_join(s->prefix, "generations");
-	size_t n = strlen(generations);
+	static const char generations[] = "/generations/";
+	const char *rest = rest_below(s, path);
 
 	*id = NULL;
-	if (!path_is_below(path, s->prefix))
+	if (!rest)
 		return false;
-	if (path_is_below(path, generations) && path[n] == '/')
-		*id = xstrndup(path + n + 1, strcspn(path + n + 1, "/ "));
+	if (str_starts(rest, generations)) {
+		rest += strlen(generations);
+		*id = xstrndup(rest, strcspn(rest, "/ "));
+	}
 	return true;
 }
 
@@ -133,7 +145,7 @@ static bool is_installer(const struct search *s, const char *exe)
 	if (str_ends(path, DELETED))
 		path[strlen(path) - strlen(DELETED)] = '\0';
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (path_is_below(path, s->prefix) && str_ends(path, names[i]))
+		if (rest_below(s, path) && str_ends(path, names[i]))
 			return true;
 	}
 	return false;
@@ -266,15 +278,38 @@ static int look_at_tasks(const struct search *s, const char *tasks, struct err *
 	return errno ? err_sys(err, "list %s", tasks) : 0;
 }
 
+/* In a container the prefix is a mount, and none of the links that lead to it on the host are there.
+ * The paths of the host's processes are those of the host. Sets *path (heap) if the host has it. */
+static int resolve_on_host(const char *prefix, char **path, struct err *err)
+{
+	AUTO(fd) int root = open("/proc/1/root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct err why = ERR_INIT;
+
+	if (root < 0)
+		return err_sys(err, "open the root directory of the host");
+	AUTO(fd) int fd = path_open(root, prefix, PATH_IN_ROOT, O_PATH, 0, &why);
+	if (fd < 0 && why.code == E_NOT_FOUND)
+		return 0;
+	if (fd < 0) {
+		*err = why;
+		return err_wrap(err, "resolve on the host");
+	}
+	*path = fd_path(fd);
+	return *path ? 0 : err_sys(err, "resolve %s on the host", prefix);
+}
+
 int use_find(const char *prefix, struct use_list *out, struct err *err)
 {
-	AUTO(str) char *real = realpath(prefix, NULL);
-	struct search s = { real, out };
+	AUTO(str) char *real = realpath(prefix, NULL), *hosts = NULL;
+	struct search s = { .prefix = real, .out = out };
 
 	if (!real && errno == ENOENT)
 		return 0;
 	if (!real)
 		return err_sys(err, "resolve %s", prefix);
+	if (process_sees_host() && resolve_on_host(prefix, &hosts, err) < 0)
+		return -1;
+	s.hosts = hosts;
 	if (look_at_processes(&s, err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(task_dirs); i++) {

@@ -46,8 +46,9 @@ void use_list_release(struct use_list *l);
 DEFINE_AUTO_STRUCT(use_list, struct use_list, use_list_release)
 
 /* Adds the users of the files below prefix to *out. prefix is a path on the running system; links
- * in it are resolved. A prefix that does not exist has no users. Fails if the prefix cannot be
- * resolved, or if it is not known who uses it: /proc or the bundles of a containerd cannot be read. */
+ * in it are resolved, in a container (process_see_host()) also those of the host. A prefix that does
+ * not exist has no users. Fails if the prefix cannot be resolved, or if it is not known who uses it:
+ * /proc or the bundles of a containerd cannot be read. */
 MUST_CHECK int use_find(const char *prefix, struct use_list *out, struct err *err);
 
 /* Returns the ids of the generations in use, without duplicates; a strv (NULL if none), freed by

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/path.h"
+#include "base/process.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "deploy/cli/unused.h"
@@ -24,6 +25,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char dir[SCRATCH_DIR];
@@ -275,6 +277,63 @@ START_TEST(a_bundle_uses_its_shim)
 }
 END_TEST
 
+/* Runs a function in a child; returns true if that returns true. */
+static bool in_child(bool (*run)(void))
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid == 0)
+		_exit(run() ? 0 : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* In a mount namespace of its own: what the host has as the directory `var` is mounted at `opt`. */
+static bool pod_finds_the_shim(void)
+{
+	AUTO(use_list) struct use_list l = USE_LIST_INIT;
+	AUTO(str) char *var = path_join(dir, "var"), *opt = path_join(dir, "opt");
+	AUTO(fd) int there = -1;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return false;
+	there = open(var, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (there < 0 || mount("none", dir, "tmpfs", 0, NULL) < 0 || mkdir(opt, 0755) < 0 ||
+	    mount(path_of_fd(there).path, opt, NULL, MS_BIND, NULL) < 0)
+		return false;
+	process_see_host();
+	return use_find(prefix, &l, &err) == 0 && l.rows.n == 1 &&
+	       str_eq(l.rows.v[0].generation, "1-a");
+}
+
+/* The first process of the host: it has a shim, and then looks for it from a pod. */
+static bool host_has_a_pod(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("proc", "/proc", "proc", 0, NULL) < 0)
+		return false;
+	start_shim();
+	return in_child(pod_finds_the_shim);
+}
+
+/* On systems of ostree /opt is a link to /var/opt. The kubelet mounts the directory that it leads to in
+ * a pod at /opt, but the paths of the host's processes begin with /var/opt there too. */
+START_TEST(a_pod_finds_users_behind_a_link_of_the_host)
+{
+	AUTO(str) char *var = path_join(dir, "var"), *opt = path_join(dir, "opt");
+
+	free(prefix);
+	prefix = path_join(dir, "opt/kata");
+	ck_assert(mkdir(var, 0755) == 0 && symlink(_i ? var : "var", opt) == 0);
+	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0) {
+		(void)printf("skipped: a_pod_finds_users_behind_a_link_of_the_host: %s\n",
+			     strerror(errno));
+		return;
+	}
+	ck_assert(in_child(host_has_a_pod));
+}
+END_TEST
+
 /* A pod that is started while an uninstall restarts the manager. */
 START_TEST(a_pod_that_is_started_meanwhile_is_found)
 {
@@ -311,6 +370,7 @@ int main(void)
 	tcase_add_loop_test(t, the_installer_does_not_hold_itself, 0, 2);
 	tcase_add_test(t, a_shim_says_whose_it_is);
 	tcase_add_test(t, a_bundle_uses_its_shim);
+	tcase_add_loop_test(t, a_pod_finds_users_behind_a_link_of_the_host, 0, 2);
 	tcase_add_test(t, a_pod_that_is_started_meanwhile_is_found);
 	suite_add_tcase(s, t);
 	return suite_run(s);
