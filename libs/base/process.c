@@ -102,17 +102,21 @@ static char **read_argv(int dir)
 }
 
 /* The innermost service in a path of cgroups, borrowed. Below user@UID.service, the manager of a
- * user's services, are none of the system's, and nobody wants to restart that one. */
+ * user's services, are none of the system's, and nobody wants to restart that one; except in
+ * system.slice, which is that of a systemd in a container. */
 static const char *innermost_service(char *const *parts, bool *login)
 {
 	const char *unit = NULL;
+	bool of_user = false;
 
 	strv_each(part, parts) {
+		if (str_eq(*part, "system.slice"))
+			of_user = *login = false;
 		if (str_eq(*part, "user.slice"))
 			*login = true;
 		if (str_starts(*part, "user@"))
-			return unit;
-		if (str_ends(*part, ".service"))
+			of_user = true;
+		if (!of_user && str_ends(*part, ".service"))
 			unit = *part;
 	}
 	return unit;

@@ -1237,6 +1237,10 @@ START_TEST(service_of_a_process)
 		{ "0::/system.slice/kind.service/system.slice/containerd.service\n",
 		  "containerd.service", false },
 		{ "0::/podruntime\n", NULL, false },
+		/* A systemd in a container that a user runs. */
+		{ "0::/user.slice/user-0.slice/user@0.service/app.slice/node.scope/system.slice/"
+		  "containerd.service\n",
+		  "containerd.service", false },
 		{ "0::/user.slice/user-0.slice/session-4.scope\n", NULL, true },
 		{ "0::/user.slice/user-0.slice/user@0.service/tmux-spawn-1.scope\n", NULL, true },
 		{ "0::/user.slice/user-0.slice/user@0.service/app.slice/containerd.service\n", NULL,
