@@ -29,10 +29,15 @@ static int look_at_default(struct edits *e, const char *path, bool crio, char **
 			   char ***runtimes, struct err *err)
 {
 	struct err ignored = ERR_INIT; /* a file that is not TOML is reported elsewhere */
+	struct err why = ERR_INIT;
 	const char *text;
 
-	if (edits_read(e, path, &text, err) < 0)
+	if (edits_read(e, path, &text, &why) < 0) {
+		if (why.code == E_CONFIG) /* nor is it text */
+			return 0;
+		*err = why;
 		return -1;
+	}
 	AUTO(toml)
 	struct toml_value *tree = text ? toml_parse("", text, strlen(text), NULL, &ignored) : NULL;
 	int schema = tree && !crio ? containerd_schema(tree, &ignored) : 0;

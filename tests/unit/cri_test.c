@@ -837,6 +837,23 @@ START_TEST(the_default_runtime_is_not_removed)
 }
 END_TEST
 
+/* An editor's copy beside a drop-in is no reason to keep the registration. */
+START_TEST(a_dropin_without_text_does_not_prevent_an_uninstall)
+{
+	static const char nul[] = "U3210\0";
+	struct cri_options o = options();
+	AUTO(str) char *record = NULL, *swap = in_root("/etc/crio/crio.conf.d/.mine.conf.swp");
+
+	o.name = "crio";
+	put("/etc/crio/crio.conf.d/mine.conf", "[crio]\n");
+	put("/etc/crio/crio.conf", "[crio]\n");
+	record = install(&o, NULL, NULL);
+	OK(file_replace_volatile(AT_FDCWD, swap, nul, sizeof(nul), 0644, &err));
+	uninstall(record);
+	same("/etc/crio/crio.conf.d/99-kata-deploy.conf", NULL);
+}
+END_TEST
+
 /* The handler that MicroK8s comes with gives way, and returns; another one of that name does not. */
 START_TEST(the_handler_of_microk8s)
 {
@@ -1877,6 +1894,7 @@ int main(void)
 	tcase_add_test(tc, a_containerd_without_cri_needs_no_registration);
 	tcase_add_loop_test(tc, configurations_that_cannot_be_edited_are_refused, 0,
 			    ARRAY_LEN(refusals));
+	tcase_add_test(tc, a_dropin_without_text_does_not_prevent_an_uninstall);
 	tcase_add_loop_test(tc, a_handler_that_runs_our_shim_is_kept, 0, ARRAY_LEN(theirs));
 	tcase_add_loop_test(tc, a_copy_of_our_handlers_does_not_replace_them, 0, ARRAY_LEN(copies));
 	tcase_add_test(tc, a_copy_of_our_lines_does_not_replace_them);
