@@ -33,13 +33,17 @@ static void set_phase(struct machine *m, enum node_phase phase, uint64_t wall)
 	m->state.phase = phase;
 }
 
+static void forget_failures(struct machine_kept *k)
+{
+	k->failures = k->retry = 0;
+	k->code[0] = k->message[0] = '\0';
+}
+
 /* Forgets the failures of another release. */
 static void take_release(struct machine_kept *k, const char *release)
 {
-	if (!str_eq(k->release, release)) {
-		k->failures = k->retry = 0;
-		k->code[0] = k->message[0] = '\0';
-	}
+	if (!str_eq(k->release, release))
+		forget_failures(k);
 	COPY(k->release, release);
 }
 
@@ -124,17 +128,41 @@ void machine_said_end(struct machine *m)
 	m->kept.ended[0] = '\0';
 }
 
-void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
+static void take_request(struct machine *m)
 {
-	(void)wall;
-	if (said->kind == MESSAGE_TURN && *m->kept.turn && str_eq(said->id, m->kept.turn))
-		m->kept.held = true;
-	if (said->kind != MESSAGE_UNINSTALL || m->kept.uninstalled || m->kept.uninstalling)
+	if (m->kept.uninstalled || m->kept.uninstalling)
 		return;
 	m->kept.uninstalling = true;
 	/* Do not wait for the retry of a job that is not needed any more. */
 	if (m->step == STEP_RETRY)
 		m->retry_at = m->kept.retry = m->state.retry = 0;
+}
+
+/* Gives a requested uninstall up. One that runs comes to its end, but is not repeated. */
+static void withdraw_request(struct machine *m)
+{
+	bool waits = m->step == STEP_UNINSTALL || m->step == STEP_RETRY;
+
+	if (!m->kept.uninstalling)
+		return;
+	m->kept.uninstalling = false;
+	forget_failures(&m->kept); /* they were the uninstall's */
+	m->state.failures = 0;
+	if (m->running || !waits)
+		return;
+	end_turn(m, true, "");
+	m->step = STEP_LOOK;
+}
+
+void machine_heard(struct machine *m, const struct message *said, uint64_t wall)
+{
+	(void)wall;
+	if (said->kind == MESSAGE_TURN && *m->kept.turn && str_eq(said->id, m->kept.turn))
+		m->kept.held = true;
+	else if (said->kind == MESSAGE_UNINSTALL)
+		take_request(m);
+	else if (said->kind == MESSAGE_KEEP)
+		withdraw_request(m);
 }
 
 /* --- the next job --- */
@@ -167,9 +195,10 @@ static void turn_to_uninstall(struct machine *m, uint64_t wall)
 
 static enum node_job look(struct machine *m, uint64_t wall)
 {
-	/* A periodic check does not change the phase. */
+	/* A periodic check does not change the phase; the end of a pause, or of the wait for a
+	 * withdrawn uninstall, does. */
 	m->running = m->hashes ? JOB_HASH : JOB_STATUS;
-	if (m->state.phase == PHASE_FAILED) {
+	if (m->state.phase == PHASE_FAILED || m->state.phase == PHASE_UNINSTALLING) {
 		set_phase(m, PHASE_STARTING, wall);
 		m->state.code[0] = m->state.message[0] = '\0';
 		m->state.retry = 0;
@@ -303,8 +332,7 @@ static void rest(struct machine *m, uint64_t now, uint64_t wall)
 	m->repairs = m->odd = 0;
 	m->recovered = false;
 	m->rested = wall;
-	m->kept.failures = m->kept.retry = 0;
-	m->kept.code[0] = m->kept.message[0] = '\0';
+	forget_failures(&m->kept);
 	m->state.failures = m->state.retry = 0;
 	m->state.code[0] = m->state.message[0] = '\0';
 	m->state.ready = true;

@@ -34,7 +34,8 @@
  *
  * A requested uninstall takes precedence over everything else, ends the pause after a failure, and
  * is the last job. Its own pauses do not grow: whoever requested it waits, and may have removed the
- * cause of the failure a moment ago.
+ * cause of the failure a moment ago. When the request is withdrawn the machine begins again with
+ * the look, unless the uninstall runs: then it does so if that fails.
  */
 
 #include "base/err.h"
@@ -80,7 +81,7 @@ struct machine_kept {
 	char release[MACHINE_RELEASE]; /* whose failures these are; empty: not known */
 	uint64_t failures, retry;      /* as in struct node_state */
 	char code[MESSAGE_NAME], message[MESSAGE_TEXT];
-	bool uninstalling; /* the uninstall was requested */
+	bool uninstalling; /* the uninstall is requested */
 	bool uninstalled;
 };
 /* Formats it (the caller frees the JSON) and parses it; the text of an older program has no

@@ -27,6 +27,7 @@ static const struct {
 	[MESSAGE_END_TURN] = { "end-turn", MESSAGE_FROM_NODE },
 	[MESSAGE_TURN] = { "turn", MESSAGE_FROM_REPORT },
 	[MESSAGE_UNINSTALL] = { "uninstall", MESSAGE_FROM_REPORT },
+	[MESSAGE_KEEP] = { "keep", MESSAGE_FROM_REPORT },
 };
 
 /* The members of a state that are plain data, for both directions. */
@@ -42,6 +43,11 @@ const char *node_phase_name(enum node_phase phase)
 const char *message_kind_name(enum message_kind kind)
 {
 	return kinds[kind].name;
+}
+
+static bool has_id(enum message_kind kind)
+{
+	return kind != MESSAGE_STATE && kind != MESSAGE_KEEP;
 }
 
 void message_text(char *to, size_t size, const char *text)
@@ -107,9 +113,9 @@ int message_format(const struct message *m, struct buf *to, struct err *err)
 
 	json_put(j, "v", json_make_int(MESSAGE_VERSION));
 	json_put(j, "type", json_make_string(kinds[m->kind].name));
-	if (m->kind == MESSAGE_STATE) {
+	if (m->kind == MESSAGE_STATE)
 		put_state(j, &m->state);
-	} else {
+	if (has_id(m->kind)) {
 		if (str_check_id(m->id, "id of a message", err) < 0)
 			return -1;
 		json_put(j, "id", json_make_string(m->id));
@@ -225,8 +231,9 @@ static int get_all(struct fields *f, enum message_side from, struct message *m, 
 {
 	if (get_kind(f, from, &m->kind, err) < 0)
 		return -1;
-	if (m->kind == MESSAGE_STATE ? get_state(f, &m->state, err) < 0
-				     : get_id(f, m->id, sizeof(m->id), err) < 0)
+	if (m->kind == MESSAGE_STATE && get_state(f, &m->state, err) < 0)
+		return -1;
+	if (has_id(m->kind) && get_id(f, m->id, sizeof(m->id), err) < 0)
 		return -1;
 	if (m->kind == MESSAGE_WANT_TURN && fields_bool(f, "held", &m->held, err) < 0)
 		return -1;

@@ -19,22 +19,24 @@
  *			end-turn	the turn has ended (with its result), or is not needed
  *	report -> node	turn		the turn with that id is granted
  *			uninstall	an uninstall of this node was requested in the cluster
+ *			keep		no uninstall of this node is requested, or not any more
  *
  * After connecting, node sends its state; then end-turn, if a turn ended while there was no
  * connection; then want-turn, if it waits for a turn or has one (`held`). Report grants a turn with
  * the same id again. If no want-turn follows the first state, report releases any turn that it
  * holds for this node. So either program may be restarted at any time: the id of a turn survives a
- * restart of node, and the same turn is never requested under two ids. Report sends uninstall again
- * after each connection, as long as the request exists: node need not remember it.
+ * restart of node, and the same turn is never requested under two ids. After each connection report
+ * sends uninstall or keep, as soon as it knows which, and again when that changes: a request that
+ * was withdrawn is not executed later, whichever program was restarted meanwhile.
  *
  * What a hostile peer can do. Report can withhold a turn or grant it early, and request the
- * uninstall, which removes only what was installed. Its messages name no release, path, option or
- * program. Node can lie about its state, in bounded text without control characters, and can
- * request turns, one at a time, and keep them. Its messages name no object of the cluster. Either
- * can end the connection or replace the socket file, which only stops the conversation: a file in
- * its place is not opened. Neither can keep the other busy: node accepts one connection in
- * MESSAGE_RETRY_MS (endpoint.h), and report limits the rounds that node's messages cause
- * (report.h).
+ * uninstall, which removes only what was installed, or withdraw the request. Its messages name no
+ * release, path, option or program. Node can lie about its state, in bounded text without control
+ * characters, and can request turns, one at a time, and keep them. Its messages name no object of
+ * the cluster. Either can end the connection or replace the socket file, which only stops the
+ * conversation: a file in its place is not opened. Neither can keep the other busy: node accepts
+ * one connection in MESSAGE_RETRY_MS (endpoint.h), and report limits the rounds that node's
+ * messages cause (report.h).
  *
  *	AUTO(buf) struct buf line = BUF_INIT(MESSAGE_MAX);
  *	if (message_format(&m, &line, err) < 0)				// with its newline
@@ -105,7 +107,8 @@ enum message_kind {
 	MESSAGE_WANT_TURN,
 	MESSAGE_END_TURN,
 	MESSAGE_TURN,
-	MESSAGE_UNINSTALL
+	MESSAGE_UNINSTALL,
+	MESSAGE_KEEP
 };
 const char *message_kind_name(enum message_kind kind); /* as in its text: "turn" */
 enum message_side { MESSAGE_FROM_NODE, MESSAGE_FROM_REPORT };
@@ -113,8 +116,8 @@ enum message_side { MESSAGE_FROM_NODE, MESSAGE_FROM_REPORT };
 struct message {
 	enum message_kind kind;
 	struct node_state state; /* for MESSAGE_STATE */
-	/* For the others: the id of the turn or of the request, as of str_check_id(). The answer to
-	 * an uninstall is the state. */
+	/* For the others but MESSAGE_KEEP: the id of the turn or of the request, as of
+	 * str_check_id(). The answer to an uninstall or a keep is the state. */
 	char id[MESSAGE_NAME];
 	bool held;                 /* want-turn: the turn was granted already, and is in use */
 	bool good;                 /* end-turn: the work succeeded */

@@ -18,7 +18,7 @@ static int on_event(void *arg, enum kube_event event, const struct json *lease, 
 	struct awaiting *a = arg;
 
 	(void)lease, (void)err;
-	if (event == KUBE_FOUND)
+	if (event == KUBE_FOUND || event == KUBE_REMOVED)
 		a->come(a->arg);
 	return 0;
 }

@@ -41,8 +41,12 @@ struct report {
 	char *instance, *path;
 	pthread_mutex_t lock; /* guards the members from in to counts */
 	struct box in;
-	bool say_turn, say_uninstall, hurry; /* messages to send; report_hurry() */
-	char turn_id[MESSAGE_NAME], uninstall_id[MESSAGE_NAME];
+	bool say_turn, say_request, hurry; /* messages to send; report_hurry() */
+	char turn_id[MESSAGE_NAME];
+	/* What node was told since the connection was made: nothing yet, or the request to
+	 * uninstall; empty: that there is none. */
+	bool told;
+	char uninstall_id[MESSAGE_NAME];
 	struct report_counts counts;
 	/* Of the thread that runs the rounds. */
 	struct box now; /* in, when the round began */
@@ -165,7 +169,7 @@ void report_connected(struct report *r, bool connected)
 	r->in.connected = connected;
 	if (connected) {
 		r->in.wants = false; /* node will send want-turn again */
-		r->say_turn = false;
+		r->say_turn = r->say_request = r->told = false;
 		r->uninstall_id[0] = '\0';
 	}
 	(void)pthread_mutex_unlock(&r->lock);
@@ -177,12 +181,12 @@ bool report_say(struct report *r, struct message *m)
 
 	memset(m, 0, sizeof(*m));
 	(void)pthread_mutex_lock(&r->lock);
-	some = r->say_turn || r->say_uninstall;
+	some = r->say_turn || r->say_request;
 	/* The request comes first: with its turn node would begin what is to be undone. */
-	if (r->say_uninstall) {
-		m->kind = MESSAGE_UNINSTALL;
+	if (r->say_request) {
+		m->kind = *r->uninstall_id ? MESSAGE_UNINSTALL : MESSAGE_KEEP;
 		message_text(m->id, sizeof(m->id), r->uninstall_id);
-		r->say_uninstall = false;
+		r->say_request = false;
 	} else if (r->say_turn) {
 		m->kind = MESSAGE_TURN;
 		message_text(m->id, sizeof(m->id), r->turn_id);
@@ -519,6 +523,13 @@ static int turns(struct report *r, struct deadline deadline, struct err *err)
 	return is_well || is_gone(r) ? pace_mark(&r->pace, r->k, false, deadline, err) : 0;
 }
 
+static bool is_request(const char *id)
+{
+	struct err ignored = ERR_INIT;
+
+	return id && strlen(id) < MESSAGE_NAME && str_check_id(id, "request", &ignored) == 0;
+}
+
 /* *id: the request to uninstall every node, if it is for this installation; otherwise NULL. */
 static int request_for_all(struct report *r, const char **id, struct deadline deadline,
 			   struct err *err)
@@ -537,29 +548,52 @@ static int request_for_all(struct report *r, const char **id, struct deadline de
 		r->counts_for_us = counts;
 		str_set(&r->judged, is);
 	}
-	if (is && r->counts_for_us)
+	if (is_request(is) && r->counts_for_us)
 		*id = is;
 	return 0;
 }
 
-/* Passes a request to uninstall this node, or every node, on to node. */
+/* True if node was told since the connection was made what the request is; id "": that there is
+ * none. */
+static bool was_told(struct report *r, const char *id)
+{
+	bool was;
+
+	(void)pthread_mutex_lock(&r->lock);
+	was = r->told && str_eq(id, r->uninstall_id);
+	(void)pthread_mutex_unlock(&r->lock);
+	return was;
+}
+
+static void tell_request(struct report *r, const char *id)
+{
+	if (was_told(r, id))
+		return;
+	(void)pthread_mutex_lock(&r->lock);
+	if (r->in.connected) {
+		message_text(r->uninstall_id, sizeof(r->uninstall_id), id);
+		r->told = r->say_request = true;
+	}
+	(void)pthread_mutex_unlock(&r->lock);
+}
+
+/* Passes a request to uninstall this node, or every node, on to node; or that there is none. That
+ * is said only after another look: the last one may be from before the request, or from the
+ * server's cache. */
 static int pass_request(struct report *r, const struct json *node, struct deadline deadline,
 			struct err *err)
 {
 	AUTO(str) char *key = str_fmt(REPORT_PREFIX "%s.uninstall", r->instance);
 	const char *id = node ? kube_meta_of(node, "annotations", key) : NULL;
-	struct err ignored = ERR_INIT;
 
-	if (!id && request_for_all(r, &id, deadline, err) < 0)
+	if (!is_request(id) && request_for_all(r, &id, deadline, err) < 0)
 		return -1;
-	if (!id || str_check_id(id, "request", &ignored) < 0 || strlen(id) >= MESSAGE_NAME)
+	if (!id && (!node || !r->now.connected || was_told(r, "")))
 		return 0;
-	(void)pthread_mutex_lock(&r->lock);
-	if (r->in.connected && !str_eq(id, r->uninstall_id)) {
-		message_text(r->uninstall_id, sizeof(r->uninstall_id), id);
-		r->say_uninstall = true;
-	}
-	(void)pthread_mutex_unlock(&r->lock);
+	if (!id && (pace_look(&r->pace, r->k, deadline, err) < 0 ||
+		    request_for_all(r, &id, deadline, err) < 0))
+		return -1;
+	tell_request(r, id ? id : "");
 	return 0;
 }
 

@@ -109,8 +109,9 @@ uint64_t report_step(struct report *r);
 void report_hurry(struct report *r);
 /*
  * Waits for the request to uninstall every node, so that it is noticed before the next round: calls
- * come each time that the request is found. For a thread with a client of its own. Returns -1 when
- * the watch ends (E_PERMISSION: only rounds can notice the request), or was cancelled.
+ * come each time that the request is found or withdrawn. For a thread with a client of its own.
+ * Returns -1 when the watch ends (E_PERMISSION: only rounds can notice the request), or was
+ * cancelled.
  */
 MUST_CHECK int report_await(const struct report_options *o, struct kube *k, void (*come)(void *arg),
 			    void *arg, struct err *err);

@@ -311,6 +311,24 @@ void cluster_remove(struct cluster *c, const char *path)
 	ck_assert_int_eq(pthread_mutex_unlock(&c->lock), 0);
 }
 
+void cluster_annotate(struct cluster *c, const char *path, const char *key, const char *value)
+{
+	AUTO(json) struct json *change = json_make_object();
+	struct json *meta = json_make_object(), *notes = json_make_object();
+	AUTO(str) char *uid = NULL;
+	struct cluster_object *o;
+
+	json_put(notes, key, value ? json_make_string(value) : json_make_null());
+	json_put(meta, "annotations", notes);
+	json_put(change, "metadata", meta);
+	ck_assert_int_eq(pthread_mutex_lock(&c->lock), 0);
+	o = find(c, path);
+	ck_assert_ptr_nonnull(o);
+	uid = xstrdup(kube_meta(o->object, "uid"));
+	store(c, path, merged(o->object, change), uid);
+	ck_assert_int_eq(pthread_mutex_unlock(&c->lock), 0);
+}
+
 struct json *cluster_get(struct cluster *c, const char *path)
 {
 	struct cluster_object *o;

@@ -44,6 +44,8 @@ void cluster_stop(struct cluster *c);
 /* Creates or replaces an object, as somebody else. */
 void cluster_put(struct cluster *c, const char *path, const char *text);
 void cluster_remove(struct cluster *c, const char *path);
+/* Sets an annotation of an object, which exists; value NULL: removes it. */
+void cluster_annotate(struct cluster *c, const char *path, const char *key, const char *value);
 /* A reference to the object, which the caller frees; NULL: there is none. */
 struct json *cluster_get(struct cluster *c, const char *path);
 /* The number of objects whose path has this text. */

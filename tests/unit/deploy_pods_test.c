@@ -40,7 +40,8 @@ struct pod {
 	bool heard_of;          /* report has had a state */
 	bool installed;         /* the node has the release */
 	bool broken;            /* installs fail */
-	unsigned installs, uninstalls;
+	bool refuses;           /* uninstalls: pods run */
+	unsigned installs, uninstalls, refusals;
 };
 
 static struct cluster c;
@@ -89,6 +90,11 @@ static void do_job(struct pod *p, enum node_job job)
 	} else if (job == JOB_INSTALL) {
 		p->installed = o.restarted = true;
 		p->installs++;
+	} else if (job == JOB_UNINSTALL && p->refuses) {
+		o.ok = false;
+		message_text(o.code, sizeof(o.code), "state");
+		message_text(o.message, sizeof(o.message), "2 running pods use it");
+		p->refusals++;
 	} else if (job == JOB_UNINSTALL) {
 		p->installed = false;
 		p->uninstalls++;
@@ -270,6 +276,29 @@ static void rounds_until(bool (*fn)(const struct pod *p), bool lost, const char 
 		     cluster_count(&c, ".failed."));
 }
 
+#define REQUEST LEASES_OF "kata-deploy.default.uninstall"
+
+static void put_request(const struct pod *p, bool all)
+{
+	static const char lease[] = "{\"metadata\":{\"name\":\"kata-deploy.default.uninstall\","
+				    "\"labels\":{\"" REPORT_PREFIX "instance\":\"default\","
+				    "\"" REPORT_PREFIX "kind\":\"uninstall\"}},"
+				    "\"spec\":{\"holderIdentity\":\"me\"}}";
+
+	if (all)
+		cluster_put(&c, REQUEST, lease);
+	else
+		cluster_annotate(&c, p->path, REPORT_PREFIX "default.uninstall", "1");
+}
+
+static void remove_request(const struct pod *p, bool all)
+{
+	if (all)
+		cluster_remove(&c, REQUEST);
+	else
+		cluster_annotate(&c, p->path, REPORT_PREFIX "default.uninstall", NULL);
+}
+
 /* The life of an installation, with a cut; returns the number of requests. */
 static uint64_t live(uint64_t cut_at, bool after, bool lost)
 {
@@ -277,10 +306,7 @@ static uint64_t live(uint64_t cut_at, bool after, bool lost)
 
 	begin("1", cut_at, after);
 	rounds_until(is_ready, lost, "the installation");
-	cluster_put(&c, LEASES_OF "kata-deploy.default.uninstall",
-		    "{\"metadata\":{\"name\":\"kata-deploy.default.uninstall\",\"labels\":{"
-		    "\"" REPORT_PREFIX "instance\":\"default\",\"" REPORT_PREFIX
-		    "kind\":\"uninstall\"}},\"spec\":{\"holderIdentity\":\"me\"}}");
+	put_request(NULL, true);
 	rounds_until(is_bare, lost, "the uninstallation");
 	ck_assert_uint_eq(c.most, 1);
 	ck_assert_uint_eq(cluster_count(&c, "/leases/"), 1);
@@ -406,6 +432,37 @@ START_TEST(a_success_lets_the_others_go_on)
 }
 END_TEST
 
+/* --- requests --- */
+
+/* For one node or for all; report may have been restarted, or both programs, while the request was
+ * removed. The pods that stopped the uninstall end only later. */
+START_TEST(a_withdrawn_request_is_not_executed)
+{
+	bool all = _i & 1, restarted = _i & 2;
+	struct pod *p = &pods[0];
+
+	begin("100%", 0, false);
+	rounds_until(is_ready, false, "the installation");
+	p->refuses = true;
+	put_request(p, all);
+	rounds(p, 10);
+	ck_assert_uint_eq(p->refusals, 1);
+	if (restarted)
+		pod_end(p);
+	remove_request(p, all);
+	if (restarted)
+		pod_begin(p, true);
+	rounds(p, 5);
+	p->refuses = false;
+	rounds(p, 2 * RETRY_MIN_S);
+	ck_assert(p->uninstalls == 0 && is_ready(p));
+	/* And another request is heard. */
+	put_request(p, all);
+	rounds(p, 10);
+	ck_assert_uint_eq(p->uninstalls, 1);
+}
+END_TEST
+
 /* --- the pace --- */
 
 #define SET        "/apis/apps/v1/namespaces/kata/daemonsets/set"
@@ -495,6 +552,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, failures_stop_a_waiting_node);
 	tcase_add_test(t, a_success_lets_the_others_go_on);
+	tcase_add_loop_test(t, a_withdrawn_request_is_not_executed, 0, 4);
 	tcase_add_loop_test(t, a_percentage_is_a_part_of_the_nodes_of_the_daemonset, 0, 6);
 	tcase_add_test(t, nodes_that_are_not_counted_yet_are_asked_for_again);
 	tcase_add_loop_test(t, a_pod_is_killed_at_every_request, 0, 4);

@@ -97,6 +97,11 @@ static void ask_uninstall(void)
 	machine_heard(&m, &said, wall);
 }
 
+static void withdraw(void)
+{
+	machine_heard(&m, &(struct message){ .kind = MESSAGE_KEEP }, wall);
+}
+
 static struct message first_said(unsigned count)
 {
 	struct message says[MACHINE_SAYS] = { { .kind = MESSAGE_STATE } };
@@ -670,6 +675,80 @@ START_TEST(an_uninstall_does_not_wait_for_a_pause)
 }
 END_TEST
 
+static void refuse_uninstall(void)
+{
+	fails_with(JOB_UNINSTALL, "state", "2 running pods use it");
+	machine_said_end(&m);
+}
+
+static void be_refused(void)
+{
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	refuse_uninstall();
+	pass(RETRY_MIN_S);
+	status(0, false);
+}
+
+/* The request was withdrawn while the node waits for its turn, in the pause after a refusal, or while
+ * the uninstall runs, which is then refused. Also in another process. */
+START_TEST(a_withdrawn_uninstall_does_not_happen)
+{
+	struct machine_kept kept;
+
+	begin_with(&usual, NULL);
+	to_rest();
+	ask_uninstall();
+	for (int i = 0; i < 5; i++)
+		be_refused();
+	expect_job(JOB_NONE);
+	if (_i == 0)
+		withdraw();
+	grant(m.kept.turn);
+	if (_i > 0)
+		expect_job(JOB_UNINSTALL);
+	if (_i == 1)
+		refuse_uninstall();
+	if (_i > 0)
+		withdraw();
+	if (_i == 2)
+		refuse_uninstall();
+	kept = m.kept;
+	pass(RETRY_MIN_S);
+	if (_i == 3)
+		machine_init(&m, &usual, &kept, now, wall);
+	for (int i = 0; i < 3; i++) {
+		status(0, false);
+		plan(false, false);
+		expect_job(JOB_NONE);
+		ck_assert(m.state.phase == PHASE_READY && m.state.ready);
+		ck_assert(m.state.failures == 0 && !*m.state.message && !*m.kept.turn);
+		pass(QUICK);
+	}
+}
+END_TEST
+
+/* Only the uninstall is given up: not the turn of an install, nor the pause after its failure. */
+START_TEST(a_keep_without_a_request_changes_nothing)
+{
+	begin_with(&usual, NULL);
+	status(0, false);
+	plan(true, true);
+	expect_job(JOB_NONE);
+	withdraw();
+	grant(m.kept.turn);
+	expect_job(JOB_INSTALL);
+	withdraw();
+	fails(JOB_INSTALL, "no");
+	withdraw();
+	expect_job(JOB_NONE);
+	ck_assert(m.state.phase == PHASE_FAILED && m.state.failures == 1);
+	pass(RETRY_MIN_S);
+	expect_job(JOB_STATUS);
+}
+END_TEST
+
 /* Whoever repeats `helm uninstall` waits ten minutes for the next attempt, so pauses stay far below
  * that, however often the uninstall has failed, and also in another process. */
 START_TEST(pauses_of_an_uninstall_do_not_grow)
@@ -760,10 +839,10 @@ static uint32_t next_of(uint32_t *seed, uint32_t below)
 }
 
 /* Messages of a hostile report: turns that were not requested, old ones, twice, late; an
- * uninstall at any time. */
+ * uninstall at any time, which may be withdrawn. */
 static void say_something(uint32_t *seed, const char *old, bool *granted, bool *asked)
 {
-	switch (next_of(seed, 5)) {
+	switch (next_of(seed, 6)) {
 	case 0:
 		grant(old);
 		*granted = *granted || (*old && str_eq(old, m.kept.turn));
@@ -777,6 +856,10 @@ static void say_something(uint32_t *seed, const char *old, bool *granted, bool *
 	case 3:
 		*granted = *granted || *m.kept.turn;
 		grant(m.kept.turn);
+		break;
+	case 4:
+		withdraw();
+		*asked = false;
 		break;
 	default:
 		if (next_of(seed, 40) == 0) {
@@ -805,7 +888,7 @@ static void end_somehow(uint32_t *seed, enum node_job job)
 START_TEST(no_message_makes_the_node_act_without_a_turn)
 {
 	uint32_t seed = (uint32_t)_i + 1;
-	bool granted = false, asked = false, restarts = false;
+	bool granted = false, asked = false, restarts = false, began = false;
 	char turn[MESSAGE_NAME] = "", old[MESSAGE_NAME] = "";
 
 	begin_with(&usual, NULL);
@@ -820,7 +903,8 @@ START_TEST(no_message_makes_the_node_act_without_a_turn)
 		ck_assert(!job || machine_next(&m, now, wall) == JOB_NONE);
 		ck_assert(job != JOB_INSTALL || !restarts || (granted && m.kept.held));
 		ck_assert(job != JOB_UNINSTALL || (asked && granted && m.kept.held));
-		ck_assert(m.state.phase != PHASE_UNINSTALLED || (asked && job == JOB_NONE));
+		began = began || job == JOB_UNINSTALL;
+		ck_assert(m.state.phase != PHASE_UNINSTALLED || (began && job == JOB_NONE));
 		say_something(&seed, old, &granted, &asked);
 		if (job) {
 			if (job != JOB_INSTALL && job != JOB_PLAN)
@@ -1014,6 +1098,8 @@ int main(void)
 	tcase_add_test(tc, an_uninstall_goes_on_in_another_process);
 	tcase_add_loop_test(tc, no_message_makes_the_node_act_without_a_turn, 0, 20);
 	tcase_add_test(tc, an_uninstall_does_not_wait_for_a_pause);
+	tcase_add_loop_test(tc, a_withdrawn_uninstall_does_not_happen, 0, 4);
+	tcase_add_test(tc, a_keep_without_a_request_changes_nothing);
 	tcase_add_test(tc, pauses_of_an_uninstall_do_not_grow);
 	tcase_add_test(tc, an_unneeded_turn_is_given_back);
 	tcase_add_test(tc, the_kept_state_survives_its_text);
