@@ -319,7 +319,8 @@ static void fail(struct machine *m, enum node_job job, const char *code, const c
 		m->state.ready = false;
 		m->state.claimed = m->state.claimed || m->installed;
 	}
-	end_turn(m, false, message);
+	/* A failed uninstall says nothing of the release: the turns of other nodes go on. */
+	end_turn(m, m->kept.uninstalling || job == JOB_UNINSTALL, message);
 	m->retry_at = now + s * 1000;
 	m->step = STEP_RETRY;
 	set_phase(m, PHASE_FAILED, wall);

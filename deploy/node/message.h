@@ -120,7 +120,7 @@ struct message {
 	 * str_check_id(). The answer to an uninstall or a keep is the state. */
 	char id[MESSAGE_NAME];
 	bool held;                 /* want-turn: the turn was granted already, and is in use */
-	bool good;                 /* end-turn: the work succeeded */
+	bool good;                 /* end-turn: no installation failed in it */
 	char reason[MESSAGE_TEXT]; /* want-turn: the reason; end-turn: the failure */
 };
 

@@ -467,13 +467,24 @@ static int keep(struct report *r, struct deadline deadline, struct err *err)
 	return pace_acquire(&r->pace, r->k, true, false, &how, deadline, err);
 }
 
+/* True if the turn of node was for an uninstall, as far as is known here. Its failure, such as a
+ * refusal because pods run, is none of the release. */
+static bool is_uninstalling(struct report *r)
+{
+	bool asked;
+
+	(void)pthread_mutex_lock(&r->lock);
+	asked = *r->uninstall_id;
+	(void)pthread_mutex_unlock(&r->lock);
+	return asked || r->now.state.phase == PHASE_UNINSTALLING || is_gone(r);
+}
+
 /* Ends the turn. Records a failure before the turn is free, so that no other node begins in
  * between. */
 static int end_turn(struct report *r, struct deadline deadline, struct err *err)
 {
-	bool uninstalls = r->now.state.phase == PHASE_UNINSTALLING || is_gone(r);
-
-	if (!r->now.end.good && !uninstalls && pace_mark(&r->pace, r->k, true, deadline, err) < 0)
+	if (!r->now.end.good && !is_uninstalling(r) &&
+	    pace_mark(&r->pace, r->k, true, deadline, err) < 0)
 		return -1;
 	if (pace_release_turn(&r->pace, r->k, deadline, err) < 0)
 		return -1;
@@ -488,7 +499,7 @@ static int end_turn(struct report *r, struct deadline deadline, struct err *err)
 /* Ends a turn that an earlier process of this program acquired; the result is in node's state. */
 static int end_adopted(struct report *r, struct deadline deadline, struct err *err)
 {
-	if (r->now.state.phase == PHASE_FAILED &&
+	if (r->now.state.phase == PHASE_FAILED && !is_uninstalling(r) &&
 	    pace_mark(&r->pace, r->k, true, deadline, err) < 0)
 		return -1;
 	return pace_release_turn(&r->pace, r->k, deadline, err);

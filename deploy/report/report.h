@@ -33,7 +33,7 @@
  * In the namespace there are Leases with the labels PREFIX instance and PREFIX kind:
  *
  *	kata-deploy.INSTANCE.turn-N		a turn; if it does not exist, turn N is free
- *	kata-deploy.INSTANCE.failed.NODE	a node whose turn failed
+ *	kata-deploy.INSTANCE.failed.NODE	a node whose turn failed, unless it was to uninstall
  *	kata-deploy.INSTANCE.uninstall		a request to uninstall every node
  *
  * When node has uninstalled, everything but the requests is removed, the labels last: whoever waits

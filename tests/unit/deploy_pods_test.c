@@ -463,6 +463,34 @@ START_TEST(a_withdrawn_request_is_not_executed)
 }
 END_TEST
 
+/* A node whose pods stop the uninstall has not failed to install: others go on. The result may be
+ * known only from the state, since report ended with the turn. */
+START_TEST(a_refused_uninstall_stops_no_other_node)
+{
+	bool killed_then = _i & 1;
+	struct pod *p = &pods[0];
+
+	begin("100%", 0, false);
+	for (size_t i = 0; i < PODS; i++)
+		pods[i].o.pace.failures = 1;
+	rounds(p, 10);
+	p->refuses = true;
+	put_request(p, false);
+	while (!p->refusals)
+		pod_round(p);
+	ck_assert_uint_eq(cluster_count(&c, ".turn-"), 1);
+	if (killed_then) {
+		pod_end(p);
+		pod_begin(p, true);
+	}
+	rounds(p, 10);
+	ck_assert_uint_eq(cluster_count(&c, ".turn-"), 0);
+	ck_assert_uint_eq(cluster_count(&c, ".failed."), 0);
+	rounds(&pods[1], 10);
+	ck_assert(is_ready(&pods[1]));
+}
+END_TEST
+
 /* --- the pace --- */
 
 #define SET        "/apis/apps/v1/namespaces/kata/daemonsets/set"
@@ -553,6 +581,7 @@ int main(void)
 	tcase_add_test(t, failures_stop_a_waiting_node);
 	tcase_add_test(t, a_success_lets_the_others_go_on);
 	tcase_add_loop_test(t, a_withdrawn_request_is_not_executed, 0, 4);
+	tcase_add_loop_test(t, a_refused_uninstall_stops_no_other_node, 0, 2);
 	tcase_add_loop_test(t, a_percentage_is_a_part_of_the_nodes_of_the_daemonset, 0, 6);
 	tcase_add_test(t, nodes_that_are_not_counted_yet_are_asked_for_again);
 	tcase_add_loop_test(t, a_pod_is_killed_at_every_request, 0, 4);

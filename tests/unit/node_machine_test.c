@@ -729,6 +729,28 @@ START_TEST(a_withdrawn_uninstall_does_not_happen)
 }
 END_TEST
 
+/* It says nothing of the release, and must not stop the turns of other nodes, even if the request
+ * was withdrawn meanwhile. */
+START_TEST(a_refused_uninstall_is_no_failed_turn)
+{
+	struct message said;
+
+	begin_with(&usual, NULL);
+	to_rest();
+	ask_uninstall();
+	expect_job(JOB_NONE);
+	grant(m.kept.turn);
+	expect_job(JOB_UNINSTALL);
+	if (_i == 1)
+		withdraw();
+	fails_with(JOB_UNINSTALL, "state", "2 running pods use it");
+	ck_assert_int_eq(m.state.phase, PHASE_FAILED);
+	said = first_said(1);
+	ck_assert(said.kind == MESSAGE_END_TURN && said.good);
+	ck_assert_str_eq(said.reason, "2 running pods use it");
+}
+END_TEST
+
 /* Only the uninstall is given up: not the turn of an install, nor the pause after its failure. */
 START_TEST(a_keep_without_a_request_changes_nothing)
 {
@@ -1099,6 +1121,7 @@ int main(void)
 	tcase_add_loop_test(tc, no_message_makes_the_node_act_without_a_turn, 0, 20);
 	tcase_add_test(tc, an_uninstall_does_not_wait_for_a_pause);
 	tcase_add_loop_test(tc, a_withdrawn_uninstall_does_not_happen, 0, 4);
+	tcase_add_loop_test(tc, a_refused_uninstall_is_no_failed_turn, 0, 2);
 	tcase_add_test(tc, a_keep_without_a_request_changes_nothing);
 	tcase_add_test(tc, pauses_of_an_uninstall_do_not_grow);
 	tcase_add_test(tc, an_unneeded_turn_is_given_back);
