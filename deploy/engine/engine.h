@@ -150,8 +150,10 @@ typedef void deploy_found(void *arg, const char *path, const char *what);
  * state/damaged/. E_STATE: no generation is complete enough to rebuild state/ from. */
 MUST_CHECK int deploy_recover(const struct deploy_options *o, deploy_found *found, void *arg,
 			      struct err *err);
-/* Moves state/NAME to state/damaged/; succeeds if it does not exist. */
-MUST_CHECK int deploy_set_aside(struct deploy *d, const char *name, struct err *err);
+/* Moves state/NAME to state/damaged/, beside what was moved there earlier: the first free name of
+ * NAME, NAME.1, NAME.2 ... is taken. *to (to may be NULL) gets its path relative to the prefix,
+ * heap; NULL if state/NAME does not exist, which is a success. E_LIMIT: no name is free. */
+MUST_CHECK int deploy_set_aside(struct deploy *d, const char *name, char **to, struct err *err);
 /* True if a change was interrupted and has not been recovered yet, also if that cannot be seen: not
  * after DEPLOY_CHANGE. */
 bool deploy_is_interrupted(const struct deploy *d);

@@ -29,7 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 2048 };
+enum { PATH_BYTES = 2048, ASIDE_MAX = 100 };
 
 /* --- objects by inode --- */
 
@@ -216,22 +216,50 @@ static void report(struct rebuild *r, const char *path, const char *what)
 		r->found(r->arg, path, what);
 }
 
-int deploy_set_aside(struct deploy *d, const char *name, struct err *err)
+/* Finds a free name below damaged/ for state/NAME: *to, heap. What is there already may be the only
+ * copy of an administrator's file, which only he may remove. */
+static int free_place(struct deploy *d, const char *name, char **to, struct err *err)
 {
-	AUTO(str) char *to = str_fmt("damaged/%s", path_basename(name));
+	const char *base = path_basename(name);
 
+	for (unsigned i = 0; i < ASIDE_MAX; i++) {
+		AUTO(str)
+		char *place = i ? str_fmt("damaged/%s.%u", base, i) : str_fmt("damaged/%s", base);
+		int there = path_look(d->state, place, err);
+
+		if (there < 0)
+			return -1;
+		if (!there) {
+			*to = STEAL(place, NULL);
+			return 0;
+		}
+	}
+	(void)err_set(err, E_LIMIT, "state/damaged has %d copies of %s already", ASIDE_MAX, base);
+	return err_hint(err, "keep what you need of %s/state/damaged elsewhere, and remove it",
+			d->prefix);
+}
+
+int deploy_set_aside(struct deploy *d, const char *name, char **to, struct err *err)
+{
+	AUTO(str) char *place = NULL;
+	int there = path_look(d->state, name, err);
+
+	if (to)
+		*to = NULL;
+	if (there <= 0)
+		return there;
 	if (reserve_release(d, err) < 0)
 		return -1;
 	AUTO(fd) int dir = path_mkdirs(d->state, "damaged", PATH_NO_LINKS, 0700, err);
-	if (dir < 0)
+	if (dir < 0 || free_place(d, name, &place, err) < 0)
 		return -1;
-	if (renameat(d->state, name, d->state, to) < 0 && errno != ENOENT) {
-		/* damaged/ has a directory of that name already, which rename does not replace. */
-		if (path_remove_below(d->state, to, err) < 0 ||
-		    renameat(d->state, name, d->state, to) < 0)
-			return err->code ? -1 : err_sys(err, "set state/%s aside", name);
-	}
-	return fsync(d->state) < 0 ? err_sys(err, "sync state") : 0;
+	if (renameat(d->state, name, d->state, place) < 0)
+		return err_sys(err, "set state/%s aside", name);
+	if (fsync(d->state) < 0)
+		return err_sys(err, "sync state");
+	if (to)
+		*to = str_fmt("state/%s", place);
+	return 0;
 }
 
 static int write_layout(const struct deploy *d, const struct layout *l, struct err *err)
@@ -292,7 +320,7 @@ static int settle_layout(struct rebuild *r, const char *id, struct layout *l, st
 		return 0;
 	}
 	there = prefix_look(r->d, path, err);
-	if (there < 0 || (there && deploy_set_aside(r->d, path + strlen("state/"), err) < 0))
+	if (there < 0 || (there && deploy_set_aside(r->d, path + strlen("state/"), NULL, err) < 0))
 		return -1;
 	report(r, path, "was rebuilt from its generation");
 	return write_layout(r->d, l, err) < 0 ? -1 : 1;
@@ -425,13 +453,15 @@ static int settle_layouts(struct rebuild *r, struct err *err)
  * are first: without a journal they are removed. */
 static int set_journal_aside(struct rebuild *r, const struct err *why, struct err *err)
 {
-	AUTO(str)
-	char *what = str_fmt("is damaged (%s): what the interrupted change did outside the prefix "
-			     "may not be undone; its old files are in state/damaged/kept",
-			     why->msg);
+	AUTO(str) char *kept = NULL, *what = NULL;
 
-	if (deploy_set_aside(r->d, "kept", err) < 0 || deploy_set_aside(r->d, "journal", err) < 0)
+	if (deploy_set_aside(r->d, "kept", &kept, err) < 0 ||
+	    deploy_set_aside(r->d, "journal", NULL, err) < 0)
 		return -1;
+	/* A run that was interrupted may have set the copies aside already. */
+	what = str_fmt("is damaged (%s): what the interrupted change did outside the prefix may "
+		       "not be undone; its old files are in %s",
+		       why->msg, kept ? kept : "state/damaged");
 	report(r, "state/journal", what);
 	return 0;
 }
@@ -473,7 +503,8 @@ static int run(struct rebuild *r, struct err *err)
 			*err = why;
 			return -1;
 		}
-		return deploy_set_aside(d, "install.json", err) < 0 ? -1 : rebuild_record(r, err);
+		return deploy_set_aside(d, "install.json", NULL, err) < 0 ? -1
+									  : rebuild_record(r, err);
 	}
 	if (torn)
 		torn = is_torn(d, err);

@@ -70,7 +70,7 @@ static int settle_trust(struct json *lost, struct err *err)
 		*err = why;
 		return -1;
 	}
-	if (deploy_set_aside(d, "trust.json", err) < 0)
+	if (deploy_set_aside(d, "trust.json", NULL, err) < 0)
 		return -1;
 	AUTO(str) char *kept = path_join(o.place.memory, TRUST_KEPT_NAME);
 	int there = path_look(AT_FDCWD, kept, err);

@@ -1288,7 +1288,7 @@ START_TEST(a_lost_state_is_rebuilt_on_a_full_disk)
 		fill_up(files);
 	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
 	ck_assert_uint_eq(deploy_installed(d)->generations.n, 2);
-	OK(deploy_set_aside(d, "trust.json", &err));
+	OK(deploy_set_aside(d, "trust.json", NULL, &err));
 	OK(deploy_verify(d, DEPLOY_HASH, NULL, NULL, &err));
 	ck_assert_int_eq(unlink(filler), 0);
 	deploy_close(STEAL(d, NULL));
@@ -1637,6 +1637,62 @@ START_TEST(a_damaged_journal_is_set_aside)
 }
 END_TEST
 
+static void collect_what(void *arg, const char *path, const char *what)
+{
+	(void)path;
+	strv_push(arg, what);
+}
+
+/* What was set aside are the only copies: the next recovery leaves them, and says where its own
+ * are. The name may be of a file, a directory, or an empty one. */
+START_TEST(what_was_set_aside_stays)
+{
+	static const char *const dirs[] = { "kept", "kept.1", "kept.2", "kept.3" };
+	struct deploy_options o = { .prefix = prefix, .lock = lock, .now = 1 };
+	struct err none = ERR_INIT;
+
+	install("1");
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
+		AUTO(str) char *place = str_fmt("state/damaged/%s", dirs[i]);
+		AUTO(str) char *nth = str_fmt("journal %zu\n", i);
+		AUTO(strv) char **said = NULL;
+
+		write_text("kata/state/journal", nth);
+		make_dir("kata/state/kept");
+		if (i > 0)
+			write_text("kata/state/kept/1", nth);
+		ck_assert_int_eq(deploy_recover(&o, collect_what, &said, &none), 1);
+		ck_assert_msg(str_ends(said[0], place), "%s", said[0]);
+	}
+	ck_assert(there("kata/state/damaged/kept") && !there("kata/state/damaged/kept/1"));
+	ck_assert(has_text("kata/state/damaged/kept.1/1", "journal 1\n"));
+	ck_assert(has_text("kata/state/damaged/kept.3/1", "journal 3\n"));
+	ck_assert(has_text("kata/state/damaged/journal", "journal 0\n"));
+	ck_assert(has_text("kata/state/damaged/journal.3", "journal 3\n"));
+}
+END_TEST
+
+START_TEST(there_is_a_limit_to_what_is_set_aside)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(str) char *to = NULL;
+	struct err why = ERR_INIT;
+	int rc = 0;
+
+	install("1");
+	OK(open_as(DEPLOY_CHANGE, NULL, &d, &err));
+	for (unsigned i = 0; i < 1000 && rc == 0; i++) {
+		free(STEAL(to, NULL));
+		write_text("kata/state/trust.json", "junk");
+		rc = deploy_set_aside(d, "trust.json", &to, &why);
+	}
+	ck_assert_int_eq(why.code, E_LIMIT);
+	ck_assert(there("kata/state/trust.json") && there("kata/state/damaged/trust.json"));
+	OK(deploy_set_aside(d, "nothing", &to, &err));
+	ck_assert_ptr_null(to);
+}
+END_TEST
+
 /* More nested than any document of ours. */
 START_TEST(a_document_above_a_limit_is_damaged)
 {
@@ -1850,6 +1906,8 @@ int main(void)
 	tcase_add_test(tc, a_directory_that_cannot_be_read_is_not_empty);
 	tcase_add_test(tc, a_generation_that_cannot_be_read_is_not_lost);
 	tcase_add_loop_test(tc, a_damaged_journal_is_set_aside, 0, 3);
+	tcase_add_test(tc, what_was_set_aside_stays);
+	tcase_add_test(tc, there_is_a_limit_to_what_is_set_aside);
 	tcase_add_loop_test(tc, a_document_above_a_limit_is_damaged, 0, 3);
 	tcase_add_loop_test(tc, recover_makes_nothing, 0, 2);
 	tcase_add_test(tc, a_journal_that_is_not_ours_stops_everything);
