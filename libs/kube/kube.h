@@ -140,9 +140,9 @@ struct kube_selection {
 
 /* Events of lists and watches. */
 enum kube_event {
-	/* A list begins. Objects known from before and not reported up to KUBE_SYNCED have been
-	 * deleted. A watch lists again if the server no longer knows the last version. No
-	 * object. */
+	/* A list begins, or begins anew. Objects known from before and not reported up to
+	 * KUBE_SYNCED have been deleted. A watch lists again if the server no longer knows the last
+	 * version. No object. */
 	KUBE_BEGIN,
 	KUBE_FOUND,   /* an object of the list, or a new one */
 	KUBE_CHANGED, /* the object has changed */
@@ -155,7 +155,8 @@ typedef int (*kube_event_fn)(void *arg, enum kube_event event, const struct json
 			     struct err *err);
 
 /* Reports KUBE_BEGIN, KUBE_FOUND for each object, and KUBE_SYNCED. The list is read page by page
- * and is that of one version of the collection. */
+ * and is that of one version of the collection. If a page is longer than KUBE_PAGE_MAX, the list
+ * begins anew with fewer objects in a page; E_LIMIT: a single one is too long. */
 MUST_CHECK int kube_list(struct kube *k, const struct kube_selection *s, kube_event_fn fn,
 			 void *arg, struct deadline deadline, struct err *err);
 /*

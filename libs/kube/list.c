@@ -111,12 +111,22 @@ static int take_version(const struct json *page, const char *path, char to[KUBE_
 	return 0;
 }
 
-enum { LIST_EXPIRED = 2 };
+enum { LIST_EXPIRED = 2, LIST_TOO_LONG };
 
-/* Reports one list. Returns 0 at its end, 1 if fn returned 1, LIST_EXPIRED if the server no longer
- * knows the version whose pages are read, -1 on error. */
-static int report_pages(struct kube *k, const struct kube_selection *s, kube_event_fn fn, void *arg,
-			char version[KUBE_VERSION_MAX], struct deadline deadline, struct err *err)
+/* Returns what a page that was not received means for the list. */
+static int page_lost(long status, const char *token, const struct err *why)
+{
+	if (status == 410 && *token)
+		return LIST_EXPIRED;
+	return status == 200 && why->code == E_LIMIT ? LIST_TOO_LONG : -1;
+}
+
+/* Reports one list, with so many objects in a page. Returns 0 at its end, 1 if fn returned 1,
+ * LIST_EXPIRED if the server no longer knows the version whose pages are read, LIST_TOO_LONG if a
+ * page is longer than KUBE_PAGE_MAX, -1 on error. err is set with all but 0 and 1. */
+static int report_pages(struct kube *k, const struct kube_selection *s, unsigned limit,
+			kube_event_fn fn, void *arg, char version[KUBE_VERSION_MAX],
+			struct deadline deadline, struct err *err)
 {
 	AUTO(str) char *token = xstrdup("");
 	int rc = fn(arg, KUBE_BEGIN, NULL, err);
@@ -126,12 +136,10 @@ static int report_pages(struct kube *k, const struct kube_selection *s, kube_eve
 		const char *next;
 		long status = 0;
 
-		page = get_page(k, s, KUBE_PAGE, token, deadline, &status, err);
-		if (!page && status == 410 && *token) {
-			err_clear(err);
-			return LIST_EXPIRED;
-		}
-		if (!page || take_version(page, s->path, version, err) < 0)
+		page = get_page(k, s, limit, token, deadline, &status, err);
+		if (!page)
+			return page_lost(status, token, err);
+		if (take_version(page, s->path, version, err) < 0)
 			return -1;
 		rc = report_page(page, s->path, fn, arg, err);
 		next = kube_meta(page, "continue");
@@ -144,16 +152,37 @@ static int report_pages(struct kube *k, const struct kube_selection *s, kube_eve
 	return rc ? rc : err_set(err, E_LIMIT, "GET %s: more than %d pages", s->path, PAGES_MAX);
 }
 
+/* After a page that was too long: asks for pages instead of the whole list, or for half of the
+ * objects in each. Returns false if less is not possible. */
+static bool ask_for_less(struct kube_selection *s, unsigned *limit)
+{
+	if (!s->cached && *limit == 1)
+		return false;
+	if (!s->cached)
+		*limit /= 2;
+	s->cached = false;
+	return true;
+}
+
+/* A list that is read again begins anew: a continue token is valid only with the limit that it was
+ * given for. */
 int list_all(struct kube *k, const struct kube_selection *s, kube_event_fn fn, void *arg,
 	     char version[KUBE_VERSION_MAX], struct deadline deadline, bool *enough,
 	     struct err *err)
 {
-	for (unsigned i = 0; i < RESTARTS_MAX; i++) {
-		int rc = report_pages(k, s, fn, arg, version, deadline, err);
+	struct kube_selection now = *s;
+	unsigned limit = KUBE_PAGE, expired = 0;
+
+	while (expired < RESTARTS_MAX) {
+		int rc = report_pages(k, &now, limit, fn, arg, version, deadline, err);
 
 		*enough = rc == 1;
-		if (rc != LIST_EXPIRED)
+		if (rc <= 1)
 			return rc < 0 ? -1 : 0;
+		if (rc == LIST_TOO_LONG && !ask_for_less(&now, &limit))
+			return -1;
+		expired += rc == LIST_EXPIRED;
+		err_clear(err);
 	}
 	return err_set(err, E_GONE, "GET %s: the server forgets the list while it is read",
 		       s->path);

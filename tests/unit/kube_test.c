@@ -493,6 +493,92 @@ START_TEST(a_list_that_is_none)
 }
 END_TEST
 
+/* A collection: the first objects have another size than the others. The continue token is the
+ * number of the next object and the limit, which must stay. */
+struct collection {
+	unsigned n, small;
+	size_t size; /* of each of the others */
+};
+
+static unsigned number_of(const char *line, const char *parameter, unsigned otherwise)
+{
+	const char *at = strstr(line, parameter);
+
+	return at ? (unsigned)strtoul(at + strlen(parameter), NULL, 10) : otherwise;
+}
+
+static void put_page(const struct collection *c, unsigned from, unsigned limit, struct buf *body)
+{
+	AUTO(str) char *filler = xmalloc(c->size + 1);
+	unsigned end = limit && from + limit < c->n ? from + limit : c->n;
+
+	memset(filler, 'x', c->size);
+	filler[c->size] = '\0';
+	buf_fmt(body, "{\"metadata\":{\"resourceVersion\":\"9\"");
+	if (end < c->n)
+		buf_fmt(body, ",\"continue\":\"t%u-%u\"", end, limit);
+	buf_str(body, "},\"items\":[");
+	for (unsigned i = from; i < end; i++) {
+		buf_fmt(body, "%s{\"metadata\":{\"name\":\"n%u\"},\"x\":\"", i > from ? "," : "",
+			i);
+		buf_str(body, i < c->small ? "" : filler);
+		buf_str(body, "\"}");
+	}
+	buf_str(body, "]}");
+}
+
+static void give_page(void *arg, const struct asked *asked, struct said *answer, char **body)
+{
+	AUTO(buf) struct buf text = BUF_INIT(64 << 20);
+	unsigned from = number_of(asked->line, "continue=t", 0);
+	unsigned limit = number_of(asked->line, "limit=", 0);
+
+	*answer = (struct said){ .status = 400 };
+	if (from && number_of(strstr(asked->line, "continue="), "-", 0) != limit)
+		return;
+	put_page(arg, from, limit, &text);
+	answer->status = 200;
+	*body = buf_steal(&text);
+}
+
+static int count_found(void *arg, enum kube_event event, const struct json *object, struct err *e)
+{
+	unsigned *n = arg;
+
+	(void)object, (void)e;
+	*n = event == KUBE_BEGIN ? 0 : *n + (event == KUBE_FOUND);
+	return 0;
+}
+
+/* Objects of which a usual page, or the whole list at once, is longer than an answer may be. */
+START_TEST(large_objects_come_in_smaller_pages)
+{
+	static const struct {
+		struct collection is;
+		bool cached;
+		int rc;
+	} cases[] = {
+		{ { 300, 0, 100 << 10 }, false, 0 }, { { 450, 250, 100 << 10 }, false, 0 },
+		{ { 2, 0, 9 << 20 }, false, 0 },     { { 300, 0, 100 << 10 }, true, 0 },
+		{ { 1, 0, 17 << 20 }, false, -1 },
+	};
+	struct collection is = cases[_i].is;
+	struct kube_selection s = { .path = "/api/v1/nodes", .cached = cases[_i].cached };
+	struct deadline deadline = deadline_in(60000);
+	unsigned n = 0;
+
+	api_serve(&api, give_page, &is);
+	k = api_client(&api, dir);
+	ck_assert_msg(kube_list(k, &s, count_found, &n, deadline, &err) == cases[_i].rc, "%s",
+		      err.msg);
+	if (cases[_i].rc == 0)
+		ck_assert_uint_eq(n, is.n);
+	else
+		ck_assert_int_eq(err.code, E_LIMIT);
+	api_stop(&api); /* before what it says goes out of scope */
+}
+END_TEST
+
 START_TEST(pages_in_a_circle)
 {
 	static const struct said said[] = { { .status = 200, .body = LIST("9", "t", "[]") },
@@ -754,6 +840,7 @@ int main(void)
 	tcase_add_test(many, pages);
 	tcase_add_test(many, a_forgotten_page_begins_again);
 	tcase_add_loop_test(many, a_list_that_is_none, 0, (int)ARRAY_LEN(bad_lists));
+	tcase_add_loop_test(many, large_objects_come_in_smaller_pages, 0, 5);
 	tcase_add_test(many, pages_in_a_circle);
 	tcase_add_test(many, counting);
 	tcase_add_test(many, a_watch_goes_on_after_its_last_version);
