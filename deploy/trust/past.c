@@ -53,6 +53,15 @@ void trust_past_raise(struct trust_past *past, const char *name, uint64_t serial
 		past->time = time;
 }
 
+void trust_past_restart(struct trust_past *past)
+{
+	vec_each(struct trust_serial, s, &past->serials) {
+		if (!str_eq(s->name, "release"))
+			s->serial = 0;
+	}
+	past->time = 0;
+}
+
 bool trust_past_has_channel(const struct trust_past *past)
 {
 	vec_each(struct trust_serial, s, &past->serials) {
@@ -62,9 +71,19 @@ bool trust_past_has_channel(const struct trust_past *past)
 	return false;
 }
 
-int trust_past_merge(struct trust_past *past, const struct trust_past *from, bool own,
-		     struct err *err)
+/* Restarts the memory that missed a rotation: it may have what the old keys for channels signed. */
+static void catch_up(struct trust_past *a, struct trust_past *b)
 {
+	bool first = a->root.version < b->root.version;
+
+	if (a->root.version != b->root.version &&
+	    !trust_root_agrees(&a->root, &b->root, TRUST_CHANNEL))
+		trust_past_restart(first ? a : b);
+}
+
+int trust_past_merge(struct trust_past *past, struct trust_past *from, bool own, struct err *err)
+{
+	catch_up(past, from);
 	vec_each(struct trust_serial, s, &from->serials)
 		trust_past_raise(past, s->name, s->serial, from->time);
 	if (past->serials.n > TRUST_SERIALS_MAX)

@@ -86,6 +86,27 @@ bool trust_root_is_split(const struct trust_root *root)
 	return root->threshold[TRUST_CHANNEL] != root->threshold[TRUST_RELEASE];
 }
 
+static bool has_keys_of(const struct trust_root *root, const struct trust_root *other,
+			enum trust_role role)
+{
+	vec_each(struct trust_key, k, &other->keys) {
+		const struct trust_key *there = trust_root_find(root, &k->key);
+
+		if ((k->roles & TRUST_BIT(role)) && (!there || !(there->roles & TRUST_BIT(role))))
+			return false;
+	}
+	return true;
+}
+
+bool trust_root_agrees(const struct trust_root *a, const struct trust_root *b, enum trust_role role)
+{
+	/* A threshold that is not given is 1. */
+	unsigned one = a->threshold[role], other = b->threshold[role];
+
+	return (one ? one : 1) == (other ? other : 1) && has_keys_of(a, b, role) &&
+	       has_keys_of(b, a, role);
+}
+
 void trust_root_settle(struct trust_root *root)
 {
 	if (trust_root_count(root, TRUST_CHANNEL))

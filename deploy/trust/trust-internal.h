@@ -54,6 +54,9 @@ MUST_CHECK int trust_root_copy(struct trust_root *to, const struct trust_root *f
 size_t trust_root_count(const struct trust_root *root, enum trust_role role);
 /* True if the two roles differ in keys or threshold. */
 bool trust_root_is_split(const struct trust_root *root);
+/* True if both sets need the same signatures for a document of that role. */
+bool trust_root_agrees(const struct trust_root *a, const struct trust_root *b,
+		       enum trust_role role);
 /* Gives all keys both roles if none is for channels. */
 void trust_root_settle(struct trust_root *root);
 /* Parses root.json into an empty set. E_INVALID. */
@@ -113,11 +116,16 @@ struct json *trust_roles_json(const struct trust_key *k);
 struct trust_serial *trust_past_serial(struct trust_past *past, const char *name);
 /* Raises the serial of that name, and the time, if the given ones are higher. */
 void trust_past_raise(struct trust_past *past, const char *name, uint64_t serial, uint64_t time);
+/* Sets the serials of channels and the time to 0, for other keys sign channels from now on: one
+ * document by a stolen key may have raised both so far that no later one is accepted. The names
+ * stay, so that a source without the channel is still refused. */
+void trust_past_restart(struct trust_past *past);
 /* True if a serial of a channel is recorded. */
 bool trust_past_has_channel(const struct trust_past *past);
 /* Takes higher serials, a later time and a newer root from from; and its channel too, unless past
- * was read from state/trust.json (own). */
-MUST_CHECK int trust_past_merge(struct trust_past *past, const struct trust_past *from, bool own,
+ * was read from state/trust.json (own). The one with the older root is restarted first if the
+ * newer root has other keys for channels. */
+MUST_CHECK int trust_past_merge(struct trust_past *past, struct trust_past *from, bool own,
 				struct err *err);
 
 /* The copy that survives an uninstall (trust.h). */

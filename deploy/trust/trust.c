@@ -19,6 +19,9 @@
 
 #include <string.h>
 
+/* How far ahead of the clock a document may have been created: the clocks of two machines differ. */
+enum { DAY = 24 * 60 * 60 };
+
 /* The result of verifying a document's signatures with a set of keys. */
 struct verdict {
 	enum trust_role role;
@@ -80,17 +83,24 @@ static void waive(struct trust *t, const char *rule, const char *what, const cha
 	json_add(t->waived, j);
 }
 
+/* Formats a time for a message; a document or the clock may have one that no stamp can have. */
+static void show_time(uint64_t time, char out[STAMP_SIZE])
+{
+	if (time <= STAMP_MAX)
+		stamp_format(time, out);
+	else
+		(void)str_print(out, STAMP_SIZE, "the year 10000");
+}
+
 static int refuse_expired(const struct trust *t, const char *what, uint64_t expires,
 			  const char *hint, struct err *err)
 {
-	char when[STAMP_SIZE] = "long ago", today[STAMP_SIZE] = "much later";
+	char when[STAMP_SIZE], today[STAMP_SIZE];
 	const char *from;
 	uint64_t latest = trust_now(t, &from);
 
-	if (expires <= STAMP_MAX)
-		stamp_format(expires, when);
-	if (latest <= STAMP_MAX)
-		stamp_format(latest, today);
+	show_time(expires, when);
+	show_time(latest, today);
 	err_set(err, E_TRUST, "%s expired at %s; it is %s by the %s", what, when, today,
 		str_eq(from, "clock")    ? "clock"
 		: str_eq(from, "memory") ? "newest release seen here, later than the clock"
@@ -425,6 +435,23 @@ static int check_expiry(struct trust *t, const char *name, uint64_t expires, str
 	return 0;
 }
 
+/* An accepted time is remembered, and everything that expires before it is refused from then on: one
+ * document from the far future would refuse all others for years. */
+static int check_created(const struct trust *t, const char *name, uint64_t created, struct err *err)
+{
+	char when[STAMP_SIZE], today[STAMP_SIZE];
+
+	/* A clock before the build of this program is wrong, and no measure. */
+	if (t->clock < trust_build_time() || created <= t->clock || created - t->clock <= DAY)
+		return 0;
+	show_time(created, when);
+	show_time(t->clock, today);
+	err_set(err, E_TRUST, "'%s' was created at %s, but the clock of this machine has %s", name,
+		when, today);
+	return err_hint(err, "set the clock; or, if it is right, get another one: whoever signed "
+			     "this one made a mistake, or has stolen a key");
+}
+
 static int check_serial(struct trust *t, const char *name, uint64_t serial, struct err *err)
 {
 	struct trust_serial *seen = trust_past_serial(&t->past, name);
@@ -507,6 +534,7 @@ int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t cre
 
 	if (!t->installed_only) {
 		if (check_expiry(t, name, expires, err) < 0 ||
+		    check_created(t, name, created, err) < 0 ||
 		    check_serial(t, name, serial, err) < 0 || check_followed(t, name, err) < 0)
 			return -1;
 		if (!trust_past_serial(&t->past, name) && t->past.serials.n == TRUST_SERIALS_MAX)
@@ -577,6 +605,8 @@ int trust_rotate(struct trust *t, const char *text, size_t len, const struct tru
 	    check_both_sets(t, &next, text, len, sigs, nsigs, err) < 0 ||
 	    trust_root_copy(&t->past.root, &next, err) < 0)
 		return -1;
+	if (!trust_root_agrees(&t->root, &next, TRUST_CHANNEL))
+		trust_past_restart(&t->past);
 	move_root(&t->root, &next);
 	trust_root_release(&t->past.keys);
 	t->source = "trust.json";

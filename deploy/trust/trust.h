@@ -37,7 +37,8 @@
  * Expiry is compared with the latest of the clock, the last time seen, and the build time: a clock
  * that is at 1970 or was set back does not make an expired document valid. The last time seen is
  * the creation time of an accepted document, never the clock: a clock in the far future has no
- * lasting effect.
+ * lasting effect. A document that was created more than a day after a clock that can be right is
+ * refused, for the same reason.
  */
 
 #include "base/err.h"
@@ -106,7 +107,7 @@ DEFINE_AUTO(trust, struct trust *, NULL, trust_close)
 MUST_CHECK int trust_signatures(struct trust *t, const char *name, const void *data, size_t len,
 				const struct trust_signature *sigs, size_t nsigs, struct err *err);
 
-/* Checks expiry and serial of a verified document. name is the series of its serial: "release", or
+/* Checks expiry, creation and serial of a verified document. name is the series of its serial: "release", or
  * the name of a channel, which must be the channel that is followed. Accepted values become part of
  * trust_memory(). E_TRUST: it is refused. E_LIMIT: too many channels are remembered. */
 MUST_CHECK int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t created,
@@ -123,7 +124,8 @@ MUST_CHECK int trust_no_channel(struct trust *t, struct err *err);
  * Both the old keys for releases and the new ones must have signed it, each with their threshold;
  * the old root may have expired. Its version must be one higher than the old root's, or 1 if there
  * is no root. It becomes part of trust_memory(), and from then on replaces the keys of the
- * directory and the remembered ones. E_TRUST: it is refused. E_INVALID, E_LIMIT.
+ * directory and the remembered ones. If it changes the keys or the threshold for channels, their
+ * serials and the last time seen start again. E_TRUST: it is refused. E_INVALID, E_LIMIT.
  */
 MUST_CHECK int trust_rotate(struct trust *t, const char *text, size_t len,
 			    const struct trust_signature *sigs, size_t nsigs, struct err *err);

@@ -27,6 +27,7 @@
 
 #define BUILT UINT64_C(1000000000)
 #define NOW   (BUILT + 1000)
+#define DAY   (UINT64_C(24) * 60 * 60)
 #define TEXT  "schema: 1\n"
 
 enum { PEOPLE = 4 };
@@ -321,6 +322,23 @@ START_TEST(a_clock_ahead_is_forgotten)
 	commit(t);
 	AUTO(trust) struct trust *later = opened(&right);
 	good(trust_fresh(later, "release", 2, BUILT + 6, NOW + 9, &err));
+}
+END_TEST
+
+/* Otherwise everything that expires before it would be refused from then on. */
+START_TEST(what_is_from_the_future_is_refused)
+{
+	char *const keys[] = { public[0], NULL };
+	struct trust_options o = { .keys = keys, .now = NOW };
+	AUTO(trust) struct trust *t = opened(&o);
+
+	refused(trust_fresh(t, "stable", 1, NOW + 180 * DAY, NOW + 999 * DAY, &err), "the clock");
+	refused(trust_fresh(t, "release", 1, UINT64_MAX, UINT64_MAX, &err), "the clock");
+	good(trust_fresh(t, "release", 1, NOW + DAY, NOW + 2 * DAY, &err));
+	/* A clock at 1970 says nothing. */
+	o.now = 0;
+	AUTO(trust) struct trust *early = opened(&o);
+	good(trust_fresh(early, "release", 1, NOW, NOW + DAY, &err));
 }
 END_TEST
 
@@ -706,6 +724,51 @@ START_TEST(a_key_for_channels_changes_no_root)
 }
 END_TEST
 
+/* The holder of a stolen channel key raises the serial and the time as far as they go; a rotation
+ * must end what he did. */
+static void jump_ahead(struct trust *t)
+{
+	good(trust_fresh(t, "release", 7, BUILT, NOW + 1, &err));
+	good(trust_fresh(t, "stable", UINT64_MAX, NOW, UINT64_MAX, &err));
+}
+
+/* The clock is earlier than the time that the stolen key has signed. */
+static void expect_restarted(struct trust_options o)
+{
+	o.now = NOW - 500;
+	AUTO(trust) struct trust *t = opened(&o);
+	refused(trust_no_channel(t, &err), "--without-channel");
+	refused(trust_fresh(t, "release", 6, BUILT, NOW + 1, &err), "--allow-downgrade");
+	good(trust_fresh(t, "stable", 5, BUILT, NOW - 100, &err));
+}
+
+START_TEST(a_new_key_for_channels_starts_their_serials_again)
+{
+	static const struct {
+		const char *channel;
+		unsigned threshold;
+		bool again;
+	} cases[] = { { "3", 1, true }, { "12", 2, true }, { "1", 1, true }, { "21", 1, false } };
+	AUTO(str) char *root = split_text(1, "0", 1, "12", 1);
+	AUTO(str) char *next = split_text(2, "0", 1, cases[_i].channel, cases[_i].threshold);
+	struct trust_options o = { .directory = dir, .now = NOW };
+
+	put("root.json", root);
+	AUTO(trust) struct trust *t = opened(&o);
+	jump_ahead(t);
+	commit(t);
+	AUTO(trust) struct trust *rotating = opened(&o);
+	refused(trust_fresh(rotating, "stable", 5, BUILT, NOW + 1, &err), "serial");
+	good(ask(rotating, "root.json", next, "0"));
+	commit(rotating);
+	AUTO(trust) struct trust *later = opened(&o);
+	if (cases[_i].again)
+		expect_restarted(o);
+	else
+		refused(trust_fresh(later, "stable", 5, BUILT, NOW + 1, &err), "serial");
+}
+END_TEST
+
 START_TEST(damaged_roles_are_refused)
 {
 	static const char *const bad[] = {
@@ -898,6 +961,28 @@ START_TEST(the_newer_of_both_memories_counts)
 }
 END_TEST
 
+/* What the old key for channels did must not come back from the memory that missed the rotation. */
+START_TEST(a_memory_that_missed_a_rotation_starts_again)
+{
+	AUTO(str) char *root = split_text(1, "0", 1, "1", 1);
+	AUTO(str) char *next = split_text(2, "0", 1, "2", 1);
+	struct trust_options o = kept_options("/opt/kata");
+
+	put("root.json", root);
+	o.directory = dir;
+	AUTO(trust) struct trust *t = opened(&o);
+	jump_ahead(t);
+	commit(t);
+	keep(t, true);
+	good(ask(t, "root.json", next, "0"));
+	if (_i)
+		keep(t, true);
+	else
+		commit(t);
+	expect_restarted(o);
+}
+END_TEST
+
 START_TEST(a_damaged_copy_is_not_an_empty_one)
 {
 	static const struct {
@@ -1065,6 +1150,7 @@ int main(void)
 	tcase_add_loop_test(t, what_expired_is_refused, 0, 2);
 	tcase_add_test(t, a_wrong_clock_lets_nothing_old_through);
 	tcase_add_test(t, a_clock_ahead_is_forgotten);
+	tcase_add_test(t, what_is_from_the_future_is_refused);
 	tcase_add_test(t, serials_do_not_go_back);
 	tcase_add_test(t, what_is_not_committed_is_not_remembered);
 	tcase_add_test(t, a_pin_must_match_and_waives_expiry);
@@ -1080,12 +1166,14 @@ int main(void)
 	tcase_add_loop_test(t, plain_keys_have_roles, 0, 2);
 	tcase_add_test(t, a_key_for_channels_alone_trusts_no_release);
 	tcase_add_test(t, a_key_for_channels_changes_no_root);
+	tcase_add_loop_test(t, a_new_key_for_channels_starts_their_serials_again, 0, 4);
 	tcase_add_loop_test(t, damaged_roles_are_refused, 0, 5);
 	tcase_add_loop_test(t, a_channel_that_is_hidden_is_missed, 0, 2);
 	tcase_add_test(t, an_old_memory_knows_channels);
 	tcase_add_test(t, what_is_installed_is_repaired_at_any_age);
 	tcase_add_test(t, the_memory_outlives_an_uninstall);
 	tcase_add_loop_test(t, the_newer_of_both_memories_counts, 0, 2);
+	tcase_add_loop_test(t, a_memory_that_missed_a_rotation_starts_again, 0, 2);
 	tcase_add_loop_test(t, a_damaged_copy_is_not_an_empty_one, 0, 4);
 	tcase_add_test(t, a_key_is_remembered_once);
 	tcase_add_test(t, a_threshold_is_remembered_with_the_keys);
