@@ -168,7 +168,8 @@ struct request {
 /*
  * Requests to the mirrors, in their order. The next one starts as soon as all before it have
  * failed, or have not succeeded for a while. The mirror whose request succeeds first is used for
- * all documents; the mirrors before it are set aside. So a dead mirror costs patience_ms, once.
+ * all documents; the mirrors before it are set aside. So a dead mirror costs patience_ms, once. Those
+ * that were only slower are asked again if no faster one has a good release (source_distrust()).
  */
 struct race {
 	struct source *s;
@@ -263,9 +264,9 @@ static void set_aside(struct race *r, size_t winner)
 		if (i == winner || (i > winner && q->why.code == E_OK))
 			continue;
 		if (q->why.code == E_OK)
-			(void)err_set(&q->why, E_TIMEOUT,
-				      "it had not answered yet when another mirror had");
-		(void)sites_set_aside(&r->s->sites, q->site, &q->why);
+			sites_pass_over(&r->s->sites, q->site);
+		else
+			(void)sites_set_aside(&r->s->sites, q->site, &q->why);
 	}
 }
 

@@ -74,6 +74,7 @@ DEFINE_AUTO_STRUCT(stream, struct stream, stream_release)
 struct site {
 	char *url;
 	struct err why; /* why it is not used in this run; E_OK: it can be used */
+	bool slow;      /* it only was not the first to answer, and may be good */
 };
 struct sites {
 	VEC(struct site) all; /* empty: the source is a directory */
@@ -92,6 +93,11 @@ char *sites_shown(const struct sites *s, size_t i);
 /* Does not use a mirror any more in this run; warns at the first call for it. Returns false if it
  * is the last usable one, which stays usable. */
 bool sites_set_aside(struct sites *s, size_t i, const struct err *why);
+/* Sets aside a mirror that had not answered when another had. */
+void sites_pass_over(struct sites *s, size_t i);
+/* Sets aside the last usable mirror, and makes usable again those that were passed over. Returns
+ * false if there are none. */
+bool sites_return(struct sites *s, size_t last, const struct err *why);
 /* Adds the errors of mirrors that were set aside to err, except those whose bit is set in except,
  * whose errors err has already. Returns -1. */
 int sites_blame(const struct sites *s, uint32_t except, struct err *err);

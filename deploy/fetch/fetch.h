@@ -79,8 +79,8 @@ MUST_CHECK int source_signatures(struct source *s, const char *name, char ***tex
  * To call when the documents of the current mirror are missing, cannot be parsed, fail verification
  * or are too old; err is that error. Returns true if another mirror is left: the current one is not
  * used any more in this run (with a warning), err is cleared, and the caller reads all documents
- * again. Returns false if no other mirror is left, or if a mirror cannot be the cause; err then has
- * the errors of all mirrors.
+ * again. Another mirror is also one that was only slower than this one. Returns false if no other
+ * mirror is left, or if a mirror cannot be the cause; err then has the errors of all mirrors.
  */
 bool source_distrust(struct source *s, struct err *err);
 

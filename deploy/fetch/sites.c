@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The mirrors of a release. A mirror that fails is not used any more in this run, unless it is the
- * last one.
+ * last one. A mirror that another one was faster than is used again if all faster ones fail.
  */
 
 #include "deploy/fetch/fetch-internal.h"
@@ -76,6 +76,28 @@ bool sites_set_aside(struct sites *s, size_t i, const struct err *why)
 	log_err(LOG_WARN, why, "a mirror is not used in this run, since it failed",
 		LOG_S("mirror", shown));
 	return true;
+}
+
+void sites_pass_over(struct sites *s, size_t i)
+{
+	struct err why = ERR_INIT;
+
+	(void)err_set(&why, E_TIMEOUT, "it had not answered yet when another mirror had");
+	s->all.v[i].slow = sites_set_aside(s, i, &why);
+}
+
+bool sites_return(struct sites *s, size_t last, const struct err *why)
+{
+	bool any = false;
+
+	vec_each(struct site, site, &s->all) {
+		if (!site->slow)
+			continue;
+		site->slow = false;
+		err_clear(&site->why);
+		any = true;
+	}
+	return any && sites_set_aside(s, last, why);
 }
 
 int sites_blame(const struct sites *s, uint32_t except, struct err *err)

@@ -177,11 +177,14 @@ static bool is_local(enum err_code code)
 	       code == E_STATE;
 }
 
+/* This ends: each call takes one mirror away for good. */
 bool source_distrust(struct source *s, struct err *err)
 {
+	size_t bad = sites_next(&s->sites, 0);
+
 	if (!source_is_remote(s) || is_local(err->code))
 		return false;
-	if (!sites_set_aside(&s->sites, sites_next(&s->sites, 0), err)) {
+	if (!sites_set_aside(&s->sites, bad, err) && !sites_return(&s->sites, bad, err)) {
 		(void)sites_blame(&s->sites, 0, err);
 		if (http_weight(err->code) == 0)
 			(void)err_hint(err, "check URL, network and proxy, or give another "

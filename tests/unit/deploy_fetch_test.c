@@ -803,6 +803,34 @@ START_TEST(a_dead_mirror_is_passed_over)
 }
 END_TEST
 
+/* The first to answer may have another release, or none: then the slower one is asked again. */
+START_TEST(a_slow_mirror_is_asked_again)
+{
+	AUTO(str) char *slow = web_url(&web, "late"), *bad = web_url(&web, _i ? "swapped" : "404");
+	char *const mirrors[] = { slow, bad, NULL };
+	AUTO(str) char *cache = xstrdup(in("cache"));
+	struct source_options o = { .releases = mirrors, .cache = cache, .patience_ms = 1 };
+	AUTO(source) struct source *s = NULL;
+	AUTO(buf) struct buf text = BUF_INIT(0);
+	struct err why = ERR_INIT;
+
+	(void)err_set(&why, E_TRUST, "it is another one");
+	ck_assert_int_eq(source_open(&o, &s, &err), 0);
+	ck_assert_int_eq(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err),
+			 _i ? 0 : -1);
+	ck_assert(source_distrust(s, _i ? &why : &err));
+	buf_clear(&text);
+	ck_assert_msg(source_document(s, "release.yaml", RELEASE_TEXT_MAX, &text, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_msg(stage(s, &now, has_nothing, NULL) == 0, "%s", err.msg);
+	/* Not a third time. */
+	err_clear(&why);
+	(void)err_set(&why, E_TRUST, "its serial is older");
+	ck_assert(!source_distrust(s, &why));
+	ck_assert_msg(strstr(why.msg, bad), "%s", why.msg);
+}
+END_TEST
+
 /* Also if that mirror fails between two documents. */
 START_TEST(documents_come_from_one_mirror)
 {
@@ -1133,6 +1161,7 @@ int main(void)
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);
 	tcase_add_test(t, a_mirror_can_be_distrusted);
 	tcase_add_loop_test(t, a_dead_mirror_is_passed_over, 0, 10);
+	tcase_add_loop_test(t, a_slow_mirror_is_asked_again, 0, 2);
 	tcase_add_test(t, documents_come_from_one_mirror);
 	tcase_add_loop_test(t, a_directory_may_be_hostile, 0, 4);
 	tcase_add_loop_test(t, a_copy_is_a_source, 0, WAYS);
