@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TAG_SUFFIX   ".tag"
 #define SPOOL_PREFIX "spool-"
 
 /* True if no other user can change it. */
@@ -116,18 +115,7 @@ void cache_close(struct cache *c)
 	c->path = c->above = NULL;
 }
 
-static void read_tag(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX])
-{
-	AUTO(str) char *name = str_fmt("%s" TAG_SUFFIX, sha256);
-	AUTO(buf) struct buf text = BUF_INIT(HTTP_TAG_MAX - 1);
-	struct err ignored = ERR_INIT; /* no tag */
-
-	*tag = '\0';
-	if (file_read(c->dir, name, HTTP_TAG_MAX - 1, &text, &ignored) == 0)
-		(void)str_print(tag, HTTP_TAG_MAX, "%s", buf_cstr(&text));
-}
-
-int cache_file(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX], struct err *err)
+int cache_file(struct cache *c, const char *sha256, struct err *err)
 {
 	AUTO(fd)
 	int fd = openat(c->dir, sha256, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
@@ -139,22 +127,10 @@ int cache_file(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX], stru
 	if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !is_private(&st))
 		return err_set(err, E_PERMISSION, "%s in the cache %s is not ours; remove it",
 			       sha256, c->path);
-	read_tag(c, sha256, tag);
 	return STEAL(fd, -1);
 }
 
-void cache_tag(struct cache *c, const char *sha256, const char *tag)
-{
-	AUTO(str) char *name = str_fmt("%s" TAG_SUFFIX, sha256);
-	struct err ignored = ERR_INIT;
-
-	if (!*tag)
-		(void)unlinkat(c->dir, name, 0);
-	else if (file_replace_volatile(c->dir, name, tag, strlen(tag), 0600, &ignored) < 0)
-		(void)unlinkat(c->dir, name, 0); /* an outdated tag would be wrong */
-}
-
-/* Removes DIGEST or DIGEST.tag, or the temporary file of an interrupted replacement. */
+/* Removes DIGEST, and DIGEST.tag and temporary files, which earlier versions wrote. */
 static void drop_download(struct cache *c, const char *name)
 {
 	AUTO(str) char *digest = xstrndup(name, SHA256_HEX);

@@ -12,13 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum message_kind { MESSAGE_PROGRESS, MESSAGE_BEGUN, MESSAGE_DONE, MESSAGE_MISSING, MESSAGE_ASIDE };
+enum message_kind { MESSAGE_PROGRESS, MESSAGE_DONE, MESSAGE_MISSING, MESSAGE_ASIDE };
 
 struct message {
 	uint32_t kind, job;   /* MESSAGE_ASIDE: the mirror */
 	uint64_t done, total; /* MESSAGE_DONE: received */
 	int32_t code, sys;    /* MESSAGE_ASIDE */
-	char text[480];       /* a tag; MESSAGE_ASIDE: why */
+	char text[480];       /* MESSAGE_ASIDE: why */
 };
 
 /* --- in the child --- */
@@ -33,15 +33,6 @@ static void send_progress(void *arg, uint64_t done, uint64_t total)
 	const struct sender *t = arg;
 	struct message m = { .kind = MESSAGE_PROGRESS, .done = done, .total = total };
 
-	confine_say(t->talk, &m, sizeof(m));
-}
-
-static void send_begun(void *arg, size_t job)
-{
-	const struct sender *t = arg;
-	struct message m = { .kind = MESSAGE_BEGUN, .job = (uint32_t)job };
-
-	(void)str_print(m.text, sizeof(m.text), "%s", t->d->jobs[job].tag);
 	confine_say(t->talk, &m, sizeof(m));
 }
 
@@ -71,11 +62,9 @@ static int work(void *arg, struct confine_talk *talk, struct err *err)
 {
 	struct download *d = arg;
 	struct sender t = { d, talk };
-	struct http_watch watch = { .progress = send_progress,
-				    .begun = send_begun,
-				    .done = send_done,
-				    .aside = send_aside,
-				    .arg = &t };
+	struct http_watch watch = {
+		.progress = send_progress, .done = send_done, .aside = send_aside, .arg = &t
+	};
 
 	if (http_fetch(d->http, d->urls, d->jobs, d->n, &watch, err) < 0)
 		return -1;
@@ -95,13 +84,6 @@ static int take_job(struct download *d, const struct message *m)
 	struct http_job *job = &d->jobs[m->job];
 
 	switch ((enum message_kind)m->kind) {
-	case MESSAGE_BEGUN:
-		if (str_print(job->tag, sizeof(job->tag), "%s", m->text) < 0 ||
-		    !http_tag_is_good(job->tag))
-			job->tag[0] = '\0';
-		if (d->watch.begun)
-			d->watch.begun(d->watch.arg, m->job);
-		return 0;
 	case MESSAGE_DONE:
 		if (job->done)
 			return -1;

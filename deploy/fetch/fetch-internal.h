@@ -105,9 +105,8 @@ int sites_blame(const struct sites *s, uint32_t except, struct err *err);
 /* --- cache.c --- */
 
 /*
- * The cache directory. Downloads, complete or partial, are named by their digest; beside each,
- * DIGEST.tag has the HTTP validator of its bytes (http.h). spool-* are unpacked archives. One
- * process uses the directory at a time (flock). The parent owns its files; children get fds.
+ * The cache directory. Downloads, complete or partial, are named by their digest.
+ * spool-* are unpacked archives. One process uses the directory at a time (flock). The parent owns its files; children get fds.
  */
 struct cache {
 	char *path;
@@ -121,13 +120,8 @@ MUST_CHECK int cache_open(struct cache *c, struct err *err);
 /* Closes the directory, and removes it if it is empty, with those above that cache_open()
  * created. */
 void cache_close(struct cache *c);
-/* Opens or creates the download with that digest; returns an fd. tag gets the validator of its
- * bytes, or "". */
-MUST_CHECK int cache_file(struct cache *c, const char *sha256, char tag[HTTP_TAG_MAX],
-			  struct err *err);
-/* Stores the validator of the bytes that are about to arrive. If that fails, a resume starts
- * over. */
-void cache_tag(struct cache *c, const char *sha256, const char *tag);
+/* Opens or creates the download with that digest; returns an fd. */
+MUST_CHECK int cache_file(struct cache *c, const char *sha256, struct err *err);
 /* Removes all downloads. */
 void cache_clean(struct cache *c);
 /* Creates a directory for an archive; *name (heap) is its name in the cache. Returns an fd. */

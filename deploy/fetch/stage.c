@@ -191,13 +191,6 @@ static void on_progress(void *arg, uint64_t done, uint64_t total)
 		st->progress->at(st->progress->arg, "fetch", done, total);
 }
 
-static void on_begun(void *arg, size_t job)
-{
-	struct stage *st = arg;
-
-	cache_tag(&st->s->cache, st->jobs[job].sha256, st->jobs[job].tag);
-}
-
 static void on_done(void *arg, size_t job)
 {
 	struct stage *st = arg;
@@ -221,7 +214,7 @@ static int start_download(struct stage *st, struct err *err)
 		*job = (struct http_job){
 			.path = o->path, .size = o->size, .sha256 = o->sha256, .spare = o->spare
 		};
-		o->fd = cache_file(&st->s->cache, o->sha256, job->tag, err);
+		o->fd = cache_file(&st->s->cache, o->sha256, err);
 		if (o->fd < 0)
 			return -1;
 		job->fd = o->fd;
@@ -233,7 +226,7 @@ static int start_download(struct stage *st, struct err *err)
 		.sites = &st->s->sites,
 		.jobs = st->jobs,
 		.n = n,
-		.watch = { .progress = on_progress, .begun = on_begun, .done = on_done, .arg = st }
+		.watch = { .progress = on_progress, .done = on_done, .arg = st }
 	};
 	return download_start(&st->download, &st->children[0], err);
 }

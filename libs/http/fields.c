@@ -78,10 +78,3 @@ bool http_tag_parse(const char *value, size_t len, char to[HTTP_TAG_MAX])
 	to[len] = '\0';
 	return true;
 }
-
-bool http_tag_is_good(const char *tag)
-{
-	char again[HTTP_TAG_MAX];
-
-	return http_tag_parse(tag, strlen(tag), again);
-}

@@ -17,6 +17,8 @@
 
 /* --- fields.c: no input or output, fuzzed --- */
 
+enum { HTTP_TAG_MAX = 160 };
+
 struct http_range {
 	uint64_t from, to, total; /* total UINT64_MAX: "*" */
 };
@@ -81,6 +83,9 @@ struct transfer {
 	uint64_t summed;
 	bool fresh;     /* do not request a range */
 	bool inherited; /* the file has bytes of an earlier run or another mirror */
+	/* The validator of the file's bytes, for a job without a digest: an entity tag or a date; "":
+	 * none. Mirrors have different ones for the same bytes. */
+	char tag[HTTP_TAG_MAX];
 	/* state of the current try */
 	CURL *easy;
 	struct curl_slist *headers;

@@ -12,10 +12,10 @@
  *	if (http_fetch(&o, mirrors, jobs, 1, &watch, err) < 0)
  *		return -1;
  *
- * A job whose file has bytes already is resumed after them with Range, and with If-Range if it has
- * a tag. The caller must keep the tag with the file between runs: watch->begun reports each new tag
- * before the first byte is written. A file without a tag is resumed only if the job has a digest;
- * if the digest does not match, the job is restarted once from the beginning.
+ * A job with a digest whose file has bytes already is resumed after them with Range, whichever
+ * mirror or earlier run they are from: if the digest does not match at the end, the job is restarted
+ * once from the beginning. Without a digest only what this call has received is resumed, with
+ * If-Range, and only if the server has a strong validator.
  *
  * Mirrors are used in their order. A failure costs a mirror one of its HTTP_BUDGET lives, a
  * delivered file restores all; a mirror without lives is used only when no other has any.
@@ -55,7 +55,6 @@ enum {
 	HTTP_STALL = 30,
 	HTTP_SLOWEST = 256, /* bytes per second */
 	HTTP_MIRRORS_MAX = 32,
-	HTTP_TAG_MAX = 160,
 	HTTP_CA_MAX = 4 << 20,
 };
 
@@ -84,9 +83,6 @@ struct http_job {
 	bool optional;
 	/* As optional; other failures, except local ones and those of TLS, set missing too. */
 	bool spare;
-	/* The validator of the bytes in the file, for If-Range: an entity tag or a date, "" if it
-	 * is not known. In: that of the existing bytes. Out: that of the bytes at the end. */
-	char tag[HTTP_TAG_MAX];
 	/* out */
 	uint64_t received; /* bytes received in all tries */
 	bool done, missing;
@@ -96,9 +92,7 @@ struct http_job {
 struct http_watch {
 	/* Bytes of all jobs; total is 0 if it is not known. Called at least every 200 ms. */
 	void (*progress)(void *arg, uint64_t done, uint64_t total);
-	/* The job (an index) has got a new tag. */
-	void (*begun)(void *arg, size_t job);
-	/* The job is done. */
+	/* The job (an index) is done. */
 	void (*done)(void *arg, size_t job);
 	/* A mirror (an index) was set aside; called once for each. */
 	void (*aside)(void *arg, size_t mirror, const struct err *why);
@@ -125,8 +119,6 @@ void http_init(void);
  * distributions' paths), or the built-in ones (roots.h), to pem; for a child that cannot read
  * files. E_NOT_FOUND if there are none. */
 MUST_CHECK int http_read_ca(const char *cacert, struct buf *pem, struct err *err);
-/* True if tag is valid as a job's tag. */
-bool http_tag_is_good(const char *tag);
 /* E_USAGE unless the URL is valid for a mirror. */
 MUST_CHECK int http_check_url(const char *url, struct err *err);
 /* The URL without user and password, for messages; heap. */

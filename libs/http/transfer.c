@@ -38,7 +38,7 @@ int transfer_open(struct transfer *t, struct err *err)
 			       t->job->path);
 	t->at = (uint64_t)st.st_size;
 	t->inherited = t->at > 0;
-	if (t->at > t->job->size || (!*t->job->tag && !t->job->sha256))
+	if (t->at > t->job->size || !t->job->sha256)
 		return transfer_rewind(t, err);
 	return 0;
 }
@@ -251,13 +251,14 @@ static int set_range(struct transfer *t, struct err *err)
 {
 	char from[32];
 
-	t->ranged = t->at > 0 && !t->fresh;
+	/* The digest notices a mixture of two files, the tag if there is no digest. */
+	t->ranged = t->at > 0 && !t->fresh && (t->job->sha256 || *t->tag);
 	if (!t->ranged)
 		return 0;
 	(void)str_print(from, sizeof(from), "%llu-", (unsigned long long)t->at);
 	SET(CURLOPT_RANGE, from);
-	if (*t->job->tag) {
-		AUTO(str) char *line = str_fmt("If-Range: %s", t->job->tag);
+	if (!t->job->sha256) {
+		AUTO(str) char *line = str_fmt("If-Range: %s", t->tag);
 
 		t->headers = curl_slist_append(NULL, line);
 		SET(CURLOPT_HTTPHEADER, t->headers);

@@ -36,7 +36,7 @@ static int judge_range(struct transfer *t)
 	    (t->job->size != UINT64_MAX && r->total != UINT64_MAX && r->total != t->job->size))
 		return wrong(t, V_AGAIN, E_PROTOCOL,
 			     "the server sent another range than requested");
-	if (*t->etag && t->job->tag[0] == '"' && !str_eq(t->etag, t->job->tag))
+	if (!t->job->sha256 && *t->etag && t->tag[0] == '"' && !str_eq(t->etag, t->tag))
 		return wrong(t, V_RESTART, E_PROTOCOL,
 			     "the server sent a range of another version of the file");
 	t->fresh = false;
@@ -80,12 +80,8 @@ int transfer_judge(struct transfer *t)
 	}
 	if (judge_length(t) < 0)
 		return -1;
-	/* Reported before the first byte is written: after a crash no byte is without its tag. */
-	if (status == 200 && !str_eq(tag, t->job->tag)) {
-		(void)str_print(t->job->tag, sizeof(t->job->tag), "%s", tag);
-		if (t->f->watch && t->f->watch->begun)
-			t->f->watch->begun(t->f->watch->arg, t->index);
-	}
+	if (status == 200)
+		(void)str_print(t->tag, sizeof(t->tag), "%s", tag);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ static void try_range(const char *value, size_t n)
 
 static void try_tag(const char *value, size_t n)
 {
-	char tag[HTTP_TAG_MAX];
+	char tag[HTTP_TAG_MAX], again[HTTP_TAG_MAX];
 
 	if (!http_tag_parse(value, n, tag)) {
 		if (*tag)
@@ -38,7 +38,7 @@ static void try_tag(const char *value, size_t n)
 		return;
 	}
 	if (strlen(tag) != n || memcmp(tag, value, n) != 0 || strpbrk(tag, "\r\n") ||
-	    !http_tag_is_good(tag))
+	    !http_tag_parse(tag, strlen(tag), again))
 		bug("'%s' is no tag", tag);
 }
 
