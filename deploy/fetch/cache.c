@@ -53,7 +53,9 @@ static int open_locked(const char *path, struct err *err)
 }
 
 /* Calls fn for each name in the directory. */
-static void each(struct cache *c, void (*fn)(struct cache *c, const char *name))
+static void each(struct cache *c,
+		 void (*fn)(struct cache *c, const char *name, const struct release *keep),
+		 const struct release *keep)
 {
 	struct err ignored = ERR_INIT; /* leftovers are removed by a later run */
 	int copy = fd_dup(c->dir, &ignored);
@@ -65,13 +67,14 @@ static void each(struct cache *c, void (*fn)(struct cache *c, const char *name))
 	else if (copy >= 0)
 		(void)close(copy);
 	while (list && (e = readdir(list)))
-		fn(c, e->d_name);
+		fn(c, e->d_name, keep);
 }
 
-static void drop_spool(struct cache *c, const char *name)
+static void drop_spool(struct cache *c, const char *name, const struct release *keep)
 {
 	struct err ignored = ERR_INIT;
 
+	(void)keep;
 	if (str_starts(name, SPOOL_PREFIX))
 		(void)!path_remove_below(c->dir, name, &ignored);
 }
@@ -87,7 +90,7 @@ int cache_open(struct cache *c, struct err *err)
 	c->dir = open_locked(c->path, err);
 	if (c->dir < 0)
 		return -1;
-	each(c, drop_spool); /* left by a crash, since this process has the lock */
+	each(c, drop_spool, NULL); /* left by a crash, since this process has the lock */
 	return 0;
 }
 
@@ -130,18 +133,33 @@ int cache_file(struct cache *c, const char *sha256, struct err *err)
 	return STEAL(fd, -1);
 }
 
+static bool is_of(const struct release *r, const char *digest)
+{
+	vec_each(struct release_component, c, &r->components) {
+		if (str_eq(c->blob, digest))
+			return true;
+	}
+	vec_each(struct release_patch, p, &r->patches) {
+		if (str_eq(p->sha256, digest))
+			return true;
+	}
+	return false;
+}
+
 /* Removes DIGEST, and DIGEST.tag and temporary files, which earlier versions wrote. */
-static void drop_download(struct cache *c, const char *name)
+static void drop_download(struct cache *c, const char *name, const struct release *keep)
 {
 	AUTO(str) char *digest = xstrndup(name, SHA256_HEX);
 
+	if (keep && is_of(keep, digest))
+		return;
 	if (sha256_is_hex(digest) || (name[0] == '.' && strlen(name) > SHA256_HEX))
 		(void)unlinkat(c->dir, name, 0);
 }
 
-void cache_clean(struct cache *c)
+void cache_clean(struct cache *c, const struct release *keep)
 {
-	each(c, drop_download);
+	each(c, drop_download, keep);
 }
 
 int cache_spool(struct cache *c, char **name, struct err *err)

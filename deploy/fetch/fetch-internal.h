@@ -122,8 +122,8 @@ MUST_CHECK int cache_open(struct cache *c, struct err *err);
 void cache_close(struct cache *c);
 /* Opens or creates the download with that digest; returns an fd. */
 MUST_CHECK int cache_file(struct cache *c, const char *sha256, struct err *err);
-/* Removes all downloads. */
-void cache_clean(struct cache *c);
+/* Removes all downloads, except those of a release (NULL: none). */
+void cache_clean(struct cache *c, const struct release *keep);
 /* Creates a directory for an archive; *name (heap) is its name in the cache. Returns an fd. */
 MUST_CHECK int cache_spool(struct cache *c, char **name, struct err *err);
 

@@ -44,9 +44,10 @@ struct source_options {
 	struct http_options http;
 	/* Directory for partial downloads; NULL: SOURCE_CACHE. It is created with mode 0700 when it
 	 * is needed, and removed when it is empty. After a failure it keeps the downloads, so that
-	 * the next run resumes them. */
+	 * the next run resumes them, unless it is of another release. */
 	const char *cache;
-	bool keep_cache;      /* keep complete downloads there after success too */
+	/* Keep complete downloads there after success too, and those of other releases. */
+	bool keep_cache;
 	unsigned patience_ms; /* try the next mirror after so long without an answer; 0: 700 */
 	uid_t uid;            /* of the children, if the caller is root; 0: CONFINE_NOBODY */
 	gid_t gid;

@@ -205,6 +205,9 @@ static int start_download(struct stage *st, struct err *err)
 
 	if (cache_open(&st->s->cache, err) < 0)
 		return -1;
+	/* Nobody may ever ask again for the parts of a release that failed. */
+	if (!st->s->keep_cache)
+		cache_clean(&st->s->cache, st->r);
 	free(st->jobs);
 	st->jobs = xcalloc(n + 1, sizeof(*st->jobs));
 	for (size_t i = 0; i < n; i++) {
@@ -484,6 +487,11 @@ static int advise(const struct source *s, struct err *err)
 	if (broken && source_is_remote(s))
 		return err_hint(err, "what has arrived is kept: the same command goes on from "
 				     "there");
+	if (err->code == E_IO && err->sys == ENOSPC && source_is_remote(s))
+		return err_hint(err,
+				"make room; downloads are in %s, and --cache DIR puts them "
+				"elsewhere",
+				s->cache.path);
 	if (err->code == E_INVALID || err->code == E_LIMIT || err->code == E_NOT_FOUND)
 		return err_hint(err, "the source is damaged or incomplete: get it again, or give "
 				     "another --release");
@@ -515,6 +523,6 @@ int source_stage(struct source *s, const struct release *r, const struct layout 
 	if (lend_end(staging, err) < 0)
 		return -1;
 	if (source_is_remote(s) && !s->keep_cache && s->cache.dir >= 0)
-		cache_clean(&s->cache);
+		cache_clean(&s->cache, NULL);
 	return 0;
 }

@@ -520,6 +520,35 @@ START_TEST(a_failed_run_keeps_what_it_has_fetched)
 }
 END_TEST
 
+#define GONE "1111111111111111111111111111111111111111111111111111111111111111"
+
+/* Each newer release that fails would leave its parts, until the disk is full. */
+START_TEST(parts_of_other_releases_are_removed)
+{
+	AUTO(str)
+	char *url = web_url(&web, "cut"),
+	     *part = str_fmt("cache/%s", now.patches.v[0].sha256);
+	char *const releases[] = { url, NULL };
+	AUTO(str) char *cache = xstrdup(in("cache"));
+	struct source_options o = { .releases = releases,
+				    .cache = cache,
+				    .keep_cache = _i,
+				    .http = { .pause_ms = 10, .stall = 5 } };
+	AUTO(source) struct source *s = NULL;
+
+	ck_assert_int_eq(mkdir(in("cache"), 0700), 0);
+	put("cache/" GONE, "part", 4);
+	put("cache/" GONE ".tag", "\"one\"", 5);
+	put("cache/notes", "a person's", 10);
+	put(part, "part", 4);
+	ck_assert_int_eq(source_open(&o, &s, &err), 0);
+	ck_assert_int_lt(stage(s, &now, has_nothing, NULL), 0);
+	ck_assert_int_eq(path_exists(in("cache/" GONE)), _i);
+	ck_assert_int_eq(path_exists(in("cache/" GONE ".tag")), _i);
+	ck_assert(path_exists(in(part)) && path_exists(in("cache/notes")));
+}
+END_TEST
+
 static uint64_t in_cache(const char *name)
 {
 	AUTO(str) char *path = str_fmt("cache/%s", name);
@@ -635,6 +664,7 @@ START_TEST(a_full_disk_is_an_error_of_its_own)
 	ck_assert_int_eq(umount2(in(places[_i]), MNT_DETACH), 0);
 	ck_assert_int_lt(rc, 0);
 	ck_assert_msg(err.code == E_IO && err.sys == ENOSPC, "%s", err.msg);
+	ck_assert_msg(strstr(err.msg, "--cache") && strstr(err.msg, in("cache")), "%s", err.msg);
 }
 END_TEST
 
@@ -1148,6 +1178,7 @@ int main(void)
 	tcase_add_loop_test(t, a_bomb_is_refused, 0, 2);
 	tcase_add_loop_test(t, an_interrupted_download_is_resumed, 0, 2);
 	tcase_add_test(t, a_failed_run_keeps_what_it_has_fetched);
+	tcase_add_loop_test(t, parts_of_other_releases_are_removed, 0, 2);
 	tcase_add_test(t, a_killed_run_is_resumed);
 	tcase_add_loop_test(t, a_cache_that_others_can_write_is_not_used, 0, 3);
 	tcase_add_test(t, the_cache_has_one_user_at_a_time);
