@@ -69,9 +69,28 @@ static int open_path(struct source *s, const char *release, struct err *err)
 	return open_archive(s, fd, err);
 }
 
+static bool is_secure(const char *url)
+{
+	return url && strncasecmp(url, "https:", 6) == 0;
+}
+
+/* The parent reads the certificates: the child's user may have no access to the file. Without https
+ * they are needed only if a server redirects to it, so they may be missing. */
+static int read_ca(struct source *s, bool needed, struct err *err)
+{
+	if (http_read_ca(s->http.cacert, &s->ca, err) == 0) {
+		s->http.ca_pem = buf_cstr(&s->ca);
+		return 0;
+	}
+	if (needed || err->code != E_NOT_FOUND)
+		return -1;
+	err_clear(err);
+	return 0;
+}
+
 static int open_urls(struct source *s, char *const *releases, struct err *err)
 {
-	bool secure = false;
+	bool secure = s->http.cacert || is_secure(s->http.proxy);
 
 	strv_each(url, releases) {
 		if (!is_url(*url))
@@ -79,14 +98,10 @@ static int open_urls(struct source *s, char *const *releases, struct err *err)
 				       "'%s' cannot be a mirror of a URL; give URLs only", *url);
 		if (http_check_url(*url, err) < 0 || sites_add(&s->sites, *url, err) < 0)
 			return -1;
-		secure = secure || strncasecmp(*url, "https", 5) == 0;
+		secure = secure || is_secure(*url);
 	}
-	/* The parent reads the certificates: the child's user may have no access to the file. */
-	if (secure || s->http.cacert) {
-		if (http_read_ca(s->http.cacert, &s->ca, err) < 0)
-			return -1;
-		s->http.ca_pem = buf_cstr(&s->ca);
-	}
+	if (read_ca(s, secure, err) < 0)
+		return -1;
 	http_init();
 	return 0;
 }

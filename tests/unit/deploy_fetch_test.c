@@ -526,8 +526,7 @@ END_TEST
 START_TEST(parts_of_other_releases_are_removed)
 {
 	AUTO(str)
-	char *url = web_url(&web, "cut"),
-	     *part = str_fmt("cache/%s", now.patches.v[0].sha256);
+	char *url = web_url(&web, "cut"), *part = str_fmt("cache/%s", now.patches.v[0].sha256);
 	char *const releases[] = { url, NULL };
 	AUTO(str) char *cache = xstrdup(in("cache"));
 	struct source_options o = { .releases = releases,
@@ -751,6 +750,39 @@ START_TEST(locations_that_are_no_source_are_refused)
 	ck_assert_ptr_null(open_source(releases));
 	ck_assert_msg(err.code == cases[_i].code, "%s: %s", err_slug(err.code), err.msg);
 	nothing_stays_in_the_cache();
+}
+END_TEST
+
+/* An http server may redirect to https, and a proxy may be https. The child cannot read the file, so
+ * it is read in any case, and may be missing only if nothing is known to need it. */
+START_TEST(certificates_are_read_for_redirects)
+{
+	static const struct {
+		const char *url, *proxy;
+		bool exists, opens;
+	} cases[] = {
+		{ "http://127.0.0.1/", NULL, true, true },
+		{ "http://127.0.0.1/", NULL, false, true },
+		{ "https://127.0.0.1/", NULL, false, false },
+		{ "http://127.0.0.1/", "HTTPS://127.0.0.1:1", false, false },
+		{ "http://127.0.0.1/", "http://127.0.0.1:1", false, true },
+	};
+	char *const releases[] = { (char *)(uintptr_t)cases[_i].url, NULL };
+	AUTO(str) char *cache = xstrdup(in("cache"));
+	struct source_options o = { .releases = releases,
+				    .cache = cache,
+				    .http = { .proxy = cases[_i].proxy } };
+	AUTO(source) struct source *s = NULL;
+
+	put("ca.pem", "certificates", 12);
+	(void)setenv("SSL_CERT_FILE", in(cases[_i].exists ? "ca.pem" : "none.pem"), 1);
+	ck_assert_int_eq(source_open(&o, &s, &err) == 0, cases[_i].opens);
+	if (!cases[_i].opens)
+		ck_assert_msg(err.code == E_NOT_FOUND, "%s", err.msg);
+	else if (cases[_i].exists)
+		ck_assert_str_eq(s->http.ca_pem, "certificates");
+	else
+		ck_assert_ptr_null(s->http.ca_pem);
 }
 END_TEST
 
@@ -1186,6 +1218,7 @@ int main(void)
 	tcase_add_loop_test(t, a_signal_ends_it, 0, 2);
 	tcase_add_test(t, an_archive_is_known_by_its_names);
 	tcase_add_loop_test(t, locations_that_are_no_source_are_refused, 0, 10);
+	tcase_add_loop_test(t, certificates_are_read_for_redirects, 0, 5);
 	tcase_add_loop_test(t, documents_are_bounded, 0, 4);
 	tcase_add_test(t, a_mirror_can_be_distrusted);
 	tcase_add_loop_test(t, a_dead_mirror_is_passed_over, 0, 10);
