@@ -21,6 +21,14 @@
 #include <string.h>
 #include <strings.h>
 
+static long status_of(struct transfer *t)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
 static int wrong(struct transfer *t, enum verdict v, enum err_code code, const char *text)
 {
 	t->verdict = v;
@@ -64,10 +72,9 @@ static int judge_length(struct transfer *t)
 int transfer_judge(struct transfer *t)
 {
 	const char *tag = *t->etag ? t->etag : t->modified;
-	long status = 0;
+	long status = status_of(t);
 
 	t->judged = true;
-	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 206 && judge_range(t) < 0)
 		return -1;
 	if (status == 200 && transfer_rewind(t, &t->err) < 0) {
@@ -157,6 +164,17 @@ static enum verdict of_status(struct transfer *t, long status)
 	return V_AGAIN;
 }
 
+/* on_data() does not read more than WASTE_MAX of an error page; the status counts nevertheless. */
+static enum verdict of_long_page(struct transfer *t)
+{
+	long status = status_of(t);
+
+	if (status >= 400)
+		return of_status(t, status);
+	(void)err_set(&t->err, E_LIMIT, "the text of the server's answer %ld is too long", status);
+	return V_ELSEWHERE;
+}
+
 static enum verdict of_failure(struct transfer *t, CURLcode rc)
 {
 	const char *text = *t->text ? t->text : curl_easy_strerror(rc);
@@ -176,9 +194,8 @@ static enum verdict of_failure(struct transfer *t, CURLcode rc)
 	case CURLE_WEIRD_SERVER_REPLY:
 		(void)err_set(&t->err, E_PROTOCOL, "%s", text);
 		return V_ELSEWHERE;
-	case CURLE_WRITE_ERROR: /* on_data() aborted: more than WASTE_MAX */
-		(void)err_set(&t->err, E_LIMIT, "the server's error page is too long");
-		return V_ELSEWHERE;
+	case CURLE_WRITE_ERROR:
+		return of_long_page(t);
 	case CURLE_OPERATION_TIMEDOUT:
 		(void)err_set(&t->err, E_TIMEOUT, "%s", text);
 		return V_AGAIN;
@@ -190,13 +207,12 @@ static enum verdict of_failure(struct transfer *t, CURLcode rc)
 
 enum verdict verdict_of(struct transfer *t, CURLcode rc)
 {
-	long status = 0;
+	long status = status_of(t);
 
 	if (t->err.code != E_OK)
 		return t->verdict;
 	if (rc != CURLE_OK)
 		return of_failure(t, rc);
-	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status == 200 || status == 206)
 		return of_contents(t);
 	return status >= 300 && status < 400 ? of_redirect(t) : of_status(t, status);

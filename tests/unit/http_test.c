@@ -126,6 +126,7 @@ static const struct {
 	{ "hop", 4 }, /* is cut after the redirect, and begins at the mirror again */
 	{ "busy-twice", 3 },
 	{ "busy-wait", 3 },
+	{ "flood-busy-twice", 3 },
 	{ "cut cut-once", 0 },
 	{ "cut-often cut-often-too", 4 },
 	{ "404 ok", 2 },
@@ -186,7 +187,7 @@ static const struct {
 	{ "elsewhere", E_PROTOCOL, "redirect" },
 	{ "headers", E_LIMIT, "headers" },
 	{ "interim", E_LIMIT, "headers" },
-	{ "flood", E_LIMIT, "too long" },
+	{ "flood", E_NOT_FOUND, "does not have it" },
 	{ "unasked", E_PROTOCOL, "range" },
 };
 

@@ -345,12 +345,18 @@ static void way_status(struct client *c)
 	sayf(c, "HTTP/1.1 %s No\r\nContent-Length: 2\r\n\r\nno", c->way);
 }
 
+/* Sends an error page without an end. */
 static void way_flood(struct client *c)
 {
+	bool busy = str_eq(c->way, "flood-busy-twice");
 	char text[CHUNK];
 
+	if (busy && c->asked > 2) {
+		way_ok(c);
+		return;
+	}
 	memset(text, 'x', sizeof(text));
-	sayf(c, "HTTP/1.1 404 No\r\n\r\n");
+	sayf(c, "HTTP/1.1 %s\r\n\r\n", busy ? "503 Busy" : "404 No");
 	for (;;)
 		say(c, text, sizeof(text));
 }
@@ -466,6 +472,7 @@ static const struct {
 	{ "410", way_status },
 	{ "418", way_status },
 	{ "flood", way_flood },
+	{ "flood-busy-twice", way_flood },
 	{ "slow", way_slow },
 	{ "silent", way_silent },
 	{ "headers", way_headers },
