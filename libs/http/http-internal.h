@@ -37,6 +37,9 @@ bool http_tag_parse(const char *value, size_t len, char to[HTTP_TAG_MAX]);
 /* base + "/" + path, with escapes where needed. Heap. */
 char *http_url(const char *base, const char *path);
 bool http_is_secure(const char *url);
+/* The URL of a redirect to to: with the user and password of from if scheme, host and port are the
+ * same, unless to has its own. Heap. */
+char *http_redirected(const char *from, const char *to);
 
 /* --- mirror.c --- */
 

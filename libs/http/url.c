@@ -33,6 +33,29 @@ static size_t user_len(const char *host)
 	return at ? (size_t)(at - host) + 1 : 0;
 }
 
+/* Length of host and port, without the scheme's usual port. */
+static size_t origin_len(const char *host, bool secure)
+{
+	const char *usual = secure ? ":443" : ":80";
+	size_t len = strcspn(host, "/?#"), n = strlen(usual);
+
+	return len > n && strncmp(host + len - n, usual, n) == 0 ? len - n : len;
+}
+
+char *http_redirected(const char *from, const char *to)
+{
+	const char *user = after_scheme(from), *there = after_scheme(to);
+	size_t n = user ? user_len(user) : 0, len;
+	bool secure = http_is_secure(to);
+
+	if (!n || !there || user_len(there) || http_is_secure(from) != secure)
+		return xstrdup(to);
+	len = origin_len(there, secure);
+	if (origin_len(user + n, secure) != len || strncasecmp(user + n, there, len) != 0)
+		return xstrdup(to);
+	return str_fmt("%.*s%.*s%s", (int)(there - to), to, (int)n, user, there);
+}
+
 char *http_shown(const char *url)
 {
 	const char *host = after_scheme(url);

@@ -127,8 +127,10 @@ static enum verdict of_redirect(struct transfer *t)
 	} else if (strncasecmp(to, "http", 4) != 0) {
 		(void)err_set(&t->err, E_PROTOCOL, "a redirect to another scheme than http");
 	} else {
+		AUTO(str) char *from = t->url;
+
 		t->redirects++;
-		str_set(&t->url, to);
+		t->url = http_redirected(from, to);
 		return V_REDIRECT;
 	}
 	return V_ELSEWHERE;

@@ -782,6 +782,46 @@ START_TEST(http_2_is_spoken)
 }
 END_TEST
 
+/* User and password of the mirror go to the same server only, which asks for them at each path. */
+START_TEST(a_password_stays_with_its_server)
+{
+	static const struct {
+		const char *host;
+		bool kept;
+	} cases[] = { { "127.0.0.1", true }, { "localhost", false }, { "other@127.0.0.1", false } };
+	AUTO(buf) struct buf text = BUF_INIT(LEN);
+	AUTO(str) char *start = str_fmt("http://me:secret@127.0.0.1:%d/jump/", web.port);
+	AUTO(str) char *to = str_fmt("http://%s:%d/ok/file", cases[_i].host, web.port);
+	char *const mirrors[] = { start, NULL };
+	const char *const mine = "Basic bWU6c2VjcmV0";
+
+	put("jump", to, strlen(to));
+	ck_assert_msg(http_get(&quick, mirrors, "jump", LEN, &text, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(web_count(&web), 2);
+	ck_assert_str_eq(web_request(&web, 0)->authorization, mine);
+	ck_assert_int_eq(str_eq(web_request(&web, 1)->authorization, mine), cases[_i].kept);
+}
+END_TEST
+
+START_TEST(an_origin_is_scheme_host_and_port)
+{
+	static const char *const cases[][3] = {
+		{ "http://me@a/x", "http://a/y", "http://me@a/y" },
+		{ "http://me:p@a:80/x", "HTTP://A/y", "HTTP://me:p@A/y" },
+		{ "https://me@a", "https://a:443?q", "https://me@a:443?q" },
+		{ "http://me@a/x", "https://a/y", "https://a/y" },
+		{ "http://me@a/x", "http://a:81/y", "http://a:81/y" },
+		{ "http://me@a/x", "http://a.b/y", "http://a.b/y" },
+		{ "http://me@a/x", "http://b@a/y", "http://b@a/y" },
+		{ "http://me@a/x", "http://b/@a/y", "http://b/@a/y" },
+		{ "http://a/x", "http://a/y", "http://a/y" },
+	};
+	AUTO(str) char *to = http_redirected(cases[_i][0], cases[_i][1]);
+
+	ck_assert_str_eq(to, cases[_i][2]);
+}
+END_TEST
+
 /* After a redirect to https there is none back to http, even if the first URL was http. */
 START_TEST(https_stays_https)
 {
@@ -841,6 +881,8 @@ int main(void)
 	tcase_add_test(t, a_refusing_port_is_told);
 	tcase_add_loop_test(t, certificates_are_checked, 0, 2 * ARRAY_LEN(secured));
 	tcase_add_test(t, http_2_is_spoken);
+	tcase_add_loop_test(t, a_password_stays_with_its_server, 0, 3);
+	tcase_add_loop_test(t, an_origin_is_scheme_host_and_port, 0, 9);
 	tcase_add_loop_test(t, https_stays_https, 0, 2);
 	suite_add_tcase(s, t);
 	return suite_run(s);

@@ -534,6 +534,7 @@ static void note(struct client *c, const char *text)
 	field(text, "If-Range", r->if_range);
 	field(text, "User-Agent", r->agent);
 	field(text, "Host", r->host);
+	field(text, "Authorization", r->authorization);
 	for (unsigned i = 0; i <= n && i < WEB_KEPT; i++)
 		c->asked += str_eq(c->log->kept[i].path, r->path);
 	c->r = r;

@@ -24,6 +24,7 @@ enum { WEB_KEPT = 64, WEB_LINE = 256 };
 struct web_request {
 	char path[WEB_LINE]; /* begins with the way */
 	char range[WEB_LINE], if_range[WEB_LINE], agent[WEB_LINE], host[WEB_LINE];
+	char authorization[WEB_LINE];
 };
 
 struct web_log {
