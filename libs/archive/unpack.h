@@ -61,9 +61,9 @@ MUST_CHECK int unpack_patch(int base, int patch, int out, uint64_t size, const c
 
 /*
  * Unpacks a tar archive with unknown contents, plain or compressed with gzip or zstd, below a
- * directory: a release as one file or through a pipe. Directories are skipped; other types than
- * files, and duplicate names, are E_INVALID. More than limit bytes of contents, or much more of
- * anything else, is E_LIMIT.
+ * directory: a release as one file or through a pipe. Directories, and files whose names our locale
+ * cannot express, are skipped; other types than files, and duplicate names, are E_INVALID. More than
+ * limit bytes of contents, or much more of anything else, is E_LIMIT.
  */
 struct unpack_tar {
 	/* Returns the name under which the file path is written (path, or a part of it); NULL to

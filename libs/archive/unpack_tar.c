@@ -35,28 +35,38 @@ static int keep(struct spread *s, struct archive *a, const char *as, uint64_t si
 
 static int take(struct spread *s, struct archive *a, struct archive_entry *entry, struct err *err)
 {
-	const char *path = archive_entry_pathname(entry), *as;
+	const char *path = archive_entry_pathname(entry),
+		   *as; /* NULL: our locale has no such name */
+	const char *shown = path ? path : "an entry with a foreign name";
 	la_int64_t size = archive_entry_size(entry);
 
-	if (!path || archive_entry_hardlink(entry))
-		return err_set(err, E_INVALID, "%s: an entry without a name, or a hard link",
-			       s->name);
+	if (archive_entry_hardlink(entry))
+		return err_set(err, E_INVALID, "%s: '%s' is a hard link", s->name, shown);
 	if (archive_entry_filetype(entry) == AE_IFDIR)
 		return 0;
 	if (archive_entry_filetype(entry) != AE_IFREG || size < 0 ||
 	    archive_entry_sparse_count(entry))
-		return err_set(err, E_INVALID, "%s: '%s' is not a regular file", s->name, path);
+		return err_set(err, E_INVALID, "%s: '%s' is not a regular file", s->name, shown);
 	if ((uint64_t)size > s->t->limit - s->bytes)
 		return err_set(err, E_LIMIT, "%s has more than %llu bytes", s->name,
 			       (unsigned long long)s->t->limit);
 	s->bytes += (uint64_t)size;
-	as = s->t->admit(s->t->arg, path);
+	as = path ? s->t->admit(s->t->arg, path) : NULL;
 	/* Unread contents are skipped by reading the next header. */
 	if (as && keep(s, a, as, (uint64_t)size, err) < 0)
 		return -1;
 	if (s->t->progress)
 		s->t->progress(s->t->arg, s->bytes);
 	return 0;
+}
+
+/* Reads the next header. A name or owner that our locale cannot express is a warning only: the
+ * archive may have other files, and what is wrong with one of ours is seen when it is verified. */
+static int next(struct archive *a, struct archive_entry **entry)
+{
+	int rc = archive_read_next_header(a, entry);
+
+	return rc == ARCHIVE_WARN ? ARCHIVE_OK : rc;
 }
 
 /* libarchive detects the format and the compression. */
@@ -86,7 +96,7 @@ int unpack_tar(int tar, const char *name, int dir, const struct unpack_tar *t, s
 		return err_set(err, E_FAILED, "%s: out of memory", name);
 	if (open_tar(a, tar, name, err) < 0)
 		return -1;
-	while ((rc = archive_read_next_header(a, &entry)) == ARCHIVE_OK) {
+	while ((rc = next(a, &entry)) == ARCHIVE_OK) {
 		if (take(&s, a, entry, err) < 0)
 			return -1;
 		if ((uint64_t)archive_filter_bytes(a, 0) / 2 > t->limit + HEADERS_SLACK)

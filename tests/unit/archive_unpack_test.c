@@ -471,6 +471,44 @@ START_TEST(an_unknown_archive_is_spread)
 }
 END_TEST
 
+/* In the C locale libarchive cannot convert the names of other files, of their owners, or both; no
+ * file of a release has such a name. */
+START_TEST(foreign_names_do_no_harm)
+{
+	static const char *const records[] = {
+		"15 uname=J\xc3\xb6rg\n",
+		"13 path=y/\xc3\xa4\n",
+		"15 gname=J\xc3\xb6rg\n13 path=y/\xc3\xa4\n",
+	};
+	AUTO(buf) struct buf tar = BUF_INIT(TAR_MAX), text = BUF_INIT(100);
+	struct unpack_tar t = { .admit = admit, .limit = 1000 };
+	size_t len = strlen(records[_i]);
+
+	tar_add(&tar, &(struct tar_entry){ "pax", 'x', 0644, len, NULL, records[_i] });
+	tar_add(&tar, &(struct tar_entry){ "y/a", '0', 0644, 3, NULL, "two" });
+	tar_add(&tar, &(struct tar_entry){ "x/one", '0', 0644, 3, NULL, "one" });
+	tar_end(&tar);
+	AUTO(fd) int fd = put("tar", tar.data, tar.len);
+	ck_assert_msg(unpack_tar(fd, "it", out_fd, &t, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(file_read(out_fd, "one", 100, &text, &err), 0);
+	ck_assert_str_eq(text.data, "one");
+}
+END_TEST
+
+START_TEST(what_is_skipped_is_bounded_too)
+{
+	const char *const record = "13 path=y/\xc3\xa4\n";
+	AUTO(buf) struct buf tar = BUF_INIT(TAR_MAX);
+	struct unpack_tar t = { .admit = admit, .limit = 1000 };
+
+	tar_add(&tar, &(struct tar_entry){ "pax", 'x', 0644, strlen(record), NULL, record });
+	tar_add(&tar, &(struct tar_entry){ "y/a", '0', 0644, 1001, NULL, NULL });
+	AUTO(fd) int fd = put("tar", tar.data, tar.len);
+	ck_assert_int_lt(unpack_tar(fd, "it", out_fd, &t, &err), 0);
+	ck_assert_msg(err.code == E_LIMIT, "%s: %s", err_slug(err.code), err.msg);
+}
+END_TEST
+
 /* Headers that gzip compresses to a thousandth. */
 START_TEST(headers_have_an_end)
 {
@@ -536,6 +574,8 @@ int main(void)
 	tcase_add_loop_test(t, a_patch_makes_the_file, 0, 4);
 	tcase_add_loop_test(t, a_wrong_patch_is_refused, 0, 7);
 	tcase_add_test(t, an_unknown_archive_is_spread);
+	tcase_add_loop_test(t, foreign_names_do_no_harm, 0, 3);
+	tcase_add_test(t, what_is_skipped_is_bounded_too);
 	tcase_add_test(t, headers_have_an_end);
 	tcase_add_loop_test(t, a_bad_unknown_archive_is_refused, 0, 7);
 	suite_add_tcase(s, t);
