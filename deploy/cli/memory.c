@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void memory_release(struct memory *m)
@@ -26,7 +27,8 @@ struct trust_options memory_options(const struct cli_place *place, char **path)
 	*path = path_join(place->memory, TRUST_KEPT_NAME);
 	return (struct trust_options){ .kept = *path,
 				       .prefix = place->prefix,
-				       .now = place_now(place) };
+				       .now = place_now(place),
+				       .clock = (uint64_t)time(NULL) };
 }
 
 /* True if the user, who can then only make plans, may not see the copy. */

@@ -149,7 +149,7 @@ struct trust {
 	unsigned asked; /* --threshold; 0: not given */
 	char *pin;
 	bool allow_downgrade, allow_expired, without_channel, installed_only, memory_only;
-	uint64_t clock;
+	uint64_t clock, today; /* trust_options.now; the later one of it and the real clock */
 	struct trust_past past;
 	struct trust_kept kept;
 	enum trust_learning learning;

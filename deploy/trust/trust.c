@@ -241,6 +241,7 @@ int trust_open(const struct trust_options *o, int state, struct trust **out, str
 	t->installed_only = o->installed_only;
 	t->memory_only = o->memory_only;
 	t->clock = o->now;
+	t->today = o->clock > o->now ? o->clock : o->now;
 	if (o->pin && !sha256_is_hex(o->pin))
 		return err_set(err, E_USAGE, "--pin %.80s is not a SHA-256; give its 64 hex digits",
 			       o->pin);
@@ -442,10 +443,10 @@ static int check_created(const struct trust *t, const char *name, uint64_t creat
 	char when[STAMP_SIZE], today[STAMP_SIZE];
 
 	/* A clock before the build of this program is wrong, and no measure. */
-	if (t->clock < trust_build_time() || created <= t->clock || created - t->clock <= DAY)
+	if (t->today < trust_build_time() || created <= t->today || created - t->today <= DAY)
 		return 0;
 	show_time(created, when);
-	show_time(t->clock, today);
+	show_time(t->today, today);
 	err_set(err, E_TRUST, "'%s' was created at %s, but the clock of this machine has %s", name,
 		when, today);
 	return err_hint(err, "set the clock; or, if it is right, get another one: whoever signed "

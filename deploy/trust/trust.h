@@ -78,6 +78,9 @@ struct trust_options {
 	bool installed_only;
 	bool memory_only; /* read no keys: for changes of the memory; trust_signatures() fails */
 	uint64_t now;     /* the clock, seconds since 1970 */
+	/* The clock if now is another time, such as that of an image's sources, which may be older
+	 * than the release; 0: now is the clock. */
+	uint64_t clock;
 };
 
 struct trust;

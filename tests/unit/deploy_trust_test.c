@@ -339,6 +339,13 @@ START_TEST(what_is_from_the_future_is_refused)
 	o.now = 0;
 	AUTO(trust) struct trust *early = opened(&o);
 	good(trust_fresh(early, "release", 1, NOW, NOW + DAY, &err));
+	/* An image is built as of the time of its sources; the release may be newer. */
+	o.now = NOW;
+	o.clock = NOW + 90 * DAY;
+	AUTO(trust) struct trust *image = opened(&o);
+	good(trust_fresh(image, "release", 1, NOW + 60 * DAY, NOW + 999 * DAY, &err));
+	refused(trust_fresh(image, "release", 2, NOW + 92 * DAY, NOW + 999 * DAY, &err),
+		"the clock");
 }
 END_TEST
 
