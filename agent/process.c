@@ -51,7 +51,7 @@ void process_free(struct process *p)
 	for (size_t i = 0; i < p->waiters.n; i++)
 		p->waiters.v[i]->removed(p->waiters.v[i]->arg, &gone);
 	vec_release(&p->waiters);
-	spawn_kill(&p->core.child);
+	spawn_abandon(&p->core.child);
 	fd_close(&p->core.console);
 	free(p->exec_id);
 	free(p);

@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TARGET_MAX = 64, IDLE_NICE = 19 };
+enum { TARGET_MAX = 64, IDLE_NICE = 19, ABANDON_MS = 1000 };
 
 /* Children that have an owner; spawn_reap_orphans leaves them alone. */
 static pthread_mutex_t claims_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -42,15 +42,20 @@ void spawn_claim(pid_t pid)
 	(void)pthread_mutex_unlock(&claims_lock);
 }
 
-void spawn_disclaim(pid_t pid)
+static void disclaim_locked(pid_t pid)
 {
-	(void)pthread_mutex_lock(&claims_lock);
 	for (size_t i = 0; i < claims.n; i++) {
 		if (claims.v[i] == pid) {
 			vec_remove(&claims, i);
-			break;
+			return;
 		}
 	}
+}
+
+void spawn_disclaim(pid_t pid)
+{
+	(void)pthread_mutex_lock(&claims_lock);
+	disclaim_locked(pid);
 	(void)pthread_mutex_unlock(&claims_lock);
 }
 
@@ -484,6 +489,28 @@ void spawn_kill(struct child *child)
 		child_forget(child);
 }
 
+void spawn_abandon(struct child *child)
+{
+	const struct deadline deadline = deadline_in(ABANDON_MS);
+	struct pollfd end = { .fd = child->pidfd, .events = POLLIN };
+	int n;
+
+	if (child->pid < 0)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, child->pidfd, SIGKILL, NULL, 0);
+	do
+		n = poll(&end, 1, deadline_left(deadline));
+	while (n < 0 && errno == EINTR);
+	/* With the lock held: once it has no claim, the search for orphans may reap it, and another
+	 * child may get its pid. */
+	(void)pthread_mutex_lock(&claims_lock);
+	disclaim_locked(child->pid);
+	(void)waitpid(child->pid, NULL, WNOHANG | __WALL);
+	(void)pthread_mutex_unlock(&claims_lock);
+	fd_close(&child->pidfd);
+	child->pid = -1;
+}
+
 int spawn_adopt(pid_t pid, struct child *child, struct err *err)
 {
 	spawn_disclaim(pid); /* it may be claimed already: one claim each */
@@ -642,7 +669,7 @@ int spawn_run(const struct spawn *s, const char *input, size_t input_len, struct
 	if (!input_len)
 		fd_close(&x.in);
 	if (exchange_run(&x, child.pidfd, deadline, err) < 0) {
-		spawn_kill(&child);
+		spawn_abandon(&child);
 		err_wrap(err, "%s", s->argv[0]);
 		goto out;
 	}

@@ -80,7 +80,8 @@ struct child {
  * the signal that killed the process. */
 int spawn_exit_code(int wait_status);
 
-/* Starts a program. The child is released by spawn_wait() or spawn_kill(). */
+/* Starts a program. The child is released by spawn_wait(), spawn_kill() or
+ * spawn_abandon(). */
 MUST_CHECK int spawn_start(const struct spawn *s, struct child *child, struct err *err);
 /* Waits until the child has ended, sets *code (spawn_exit_code) and releases the child. After
  * E_TIMEOUT and E_CANCELLED (interrupt.h) the child still runs and is not released. */
@@ -91,14 +92,19 @@ bool spawn_has_ended(const struct child *child, int *code);
 /* Kills (SIGKILL), reaps and releases a child whose result no longer matters. Accepts
  * CHILD_NONE. */
 void spawn_kill(struct child *child);
+/* As spawn_kill(), but waits for a second at most: the kernel cannot end a process that waits for a
+ * file system whose server does not answer. It is released all the same and, in a process that reaps
+ * orphans, reaped as one of these when it ends. */
+void spawn_abandon(struct child *child);
 MUST_CHECK int spawn_signal(const struct child *child, int signal, struct err *err);
 
 /*
  * Runs a program to its end: writes input to its stdin (NULL: stdin is empty) and appends its
  * stdout to out (NULL: discarded; the caller checks out for overflow). The fds of s are ignored.
  * Kills the program at the deadline (E_TIMEOUT) and when a caught signal arrives (E_CANCELLED,
- * interrupt.h). Returns the exit code: 0; above 0 with err set to the code and the beginning of the
- * program's stderr; -1 with err set if the program could not be run or was killed here.
+ * interrupt.h), as spawn_abandon() does. Returns the exit code: 0; above 0 with err set to the code
+ * and the beginning of the program's stderr; -1 with err set if the program could not be run or was
+ * killed here.
  */
 struct buf;
 MUST_CHECK int spawn_run(const struct spawn *s, const char *input, size_t input_len,

@@ -193,7 +193,7 @@ static void undo(struct container *c, struct launch *l, bool hooked)
 
 	if (cgroup_signal(c->cgroup, SIGKILL, &e) < 0)
 		err_clear(&e); /* it may not exist; init is killed below anyway */
-	spawn_kill(&l->child);
+	spawn_abandon(&l->child);
 	if (cgroup_remove(c->cgroup, deadline_in(5000), &e) < 0)
 		log_err(LOG_DEBUG, &e, "a cgroup is left behind", LOG_S("container", c->id));
 	err_clear(&e);

@@ -67,7 +67,7 @@ int container_exec(struct container *c, const struct oci_process *process,
 	r = process_make(c, &l, &console, err);
 	fd_close(&l.sock);
 	if (r < 0) {
-		spawn_kill(&l.child);
+		spawn_abandon(&l.child);
 		return err_wrap(err, "exec in container %s", c->id);
 	}
 	*out = (struct container_process){ l.child, STEAL(console, -1) };

@@ -196,7 +196,7 @@ int launch_start(struct launch *l, struct err *err)
 	if (r == 0)
 		r = receive_pid(l, err);
 	/* The helper has ended or is about to. */
-	spawn_kill(&helper);
+	spawn_abandon(&helper);
 	return r;
 }
 

@@ -31,11 +31,13 @@
 #include <linux/filter.h>
 #include <linux/ioprio.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -1064,6 +1066,103 @@ START_TEST(orphans_are_reaped_but_not_ours)
 }
 END_TEST
 
+static void *report_tid(void *arg)
+{
+	const pid_t tid = (pid_t)syscall(SYS_gettid);
+
+	if (write(*(const int *)arg, &tid, sizeof(tid)) != sizeof(tid))
+		_exit(1);
+	for (;;)
+		(void)pause();
+	return NULL;
+}
+
+static pid_t read_tid(int fd)
+{
+	struct err err = ERR_INIT;
+	pid_t tid = -1;
+
+	ck_assert_int_eq(fd_read_full(fd, &tid, sizeof(tid), &err), sizeof(tid));
+	return tid;
+}
+
+static void child_with_a_thread(struct child *child, int report)
+{
+	struct err err = ERR_INIT;
+	pthread_t thread;
+	int side = spawn_fork(child, &err);
+
+	ck_assert_int_ge(side, 0);
+	if (side == 0 && pthread_create(&thread, NULL, report_tid, &report) != 0)
+		_exit(1);
+	while (side == 0)
+		(void)pause();
+}
+
+/* Starts a process that traces a thread. A traced thread that is killed stays until its tracer has
+ * waited for it, and its process stays with it. */
+static pid_t trace(pid_t tid, int report)
+{
+	pid_t tracer = fork();
+
+	if (tracer == 0) {
+		const pid_t done = ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0 ? tid : -1;
+
+		if (write(report, &done, sizeof(done)) < 0)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	return tracer;
+}
+
+/* The tracer plays the server of a hung file system. */
+START_TEST(a_child_that_does_not_end_is_abandoned)
+{
+	struct deadline end = deadline_in(60000);
+	unsigned fds = open_fds();
+	struct err err = ERR_INIT;
+	struct child child;
+	pid_t pid, tracer, traced;
+	int ends[2], reaped = 0;
+
+	if (SANITIZED) /* a sanitizer has threads of its own */
+		return;
+	ck_assert_int_eq(fd_pipe(ends, &err), 0);
+	child_with_a_thread(&child, ends[1]);
+	pid = child.pid;
+	traced = read_tid(ends[0]);
+	tracer = trace(traced, ends[1]);
+	ck_assert_int_eq(read_tid(ends[0]), traced);
+
+	spawn_abandon(&child);
+	ck_assert_int_eq(child.pid, -1);
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOHANG | WNOWAIT),
+			 0); /* it is still there */
+	spawn_abandon(&child);
+	ck_assert_int_eq(kill(tracer, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(tracer, NULL, 0), tracer);
+	while (!reaped && !deadline_passed(end))
+		reaped = spawn_reap_orphans();
+	ck_assert_int_eq(reaped, 1);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	nothing_is_left(fds);
+}
+END_TEST
+
+START_TEST(an_abandoned_child_that_ends_is_reaped)
+{
+	unsigned fds = open_fds();
+	struct err err = ERR_INIT;
+	struct child child;
+
+	ck_assert(spawn_start(&(struct spawn){ .argv = ARGV("sleep", "600") }, &child, &err) == 0);
+	spawn_abandon(&child);
+	nothing_is_left(fds);
+}
+END_TEST
+
 START_TEST(fds_travel)
 {
 	int ends[2], fds[FD_PASS_MAX], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -1438,6 +1537,8 @@ int main(int argc, char **argv)
 	tcase_add_loop_test(pure, programs_get_the_limit_of_files_from_before, 0, 2);
 	tcase_add_test(pure, fds_are_swapped);
 	tcase_add_test(pure, orphans_are_reaped_but_not_ours);
+	tcase_add_test(pure, a_child_that_does_not_end_is_abandoned);
+	tcase_add_test(pure, an_abandoned_child_that_ends_is_reaped);
 	tcase_add_test(pure, fds_travel);
 	tcase_add_test(pure, options_come_from_the_table);
 	tcase_add_test(pure, a_path_is_not_empty_and_one_line);

@@ -843,7 +843,8 @@ START_TEST(terminals)
 END_TEST
 
 /* Runs another process in the container; its output is stored in text. */
-static int exec_in(struct running *r, const char *process, char *text, size_t size, struct err *err)
+static int exec_within(struct running *r, const char *process, struct deadline deadline, char *text,
+		       size_t size, struct err *err)
 {
 	AUTO(oci_process)
 	struct oci_process *p = oci_process_parse(process, strlen(process), "test", err);
@@ -854,7 +855,7 @@ static int exec_in(struct running *r, const char *process, char *text, size_t si
 	ck_assert_msg(p != NULL, "%s", err->msg);
 	ck_assert_int_eq(fd_pipe(ends, err), 0);
 	struct container_stdio io = { -1, ends[1], ends[1] };
-	int made = container_exec(r->c, p, &io, deadline_in(30000), &one, err);
+	int made = container_exec(r->c, p, &io, deadline, &one, err);
 
 	(void)close(ends[1]);
 	if (made == 0) {
@@ -869,6 +870,11 @@ static int exec_in(struct running *r, const char *process, char *text, size_t si
 	}
 	(void)close(ends[0]);
 	return made == 0 ? code : -1;
+}
+
+static int exec_in(struct running *r, const char *process, char *text, size_t size, struct err *err)
+{
+	return exec_within(r, process, deadline_in(30000), text, size, err);
 }
 
 /* Keys of the session are the container's: its processes have them, whatever their user. */
@@ -987,6 +993,132 @@ START_TEST(exec_errors)
 		-1);
 	ck_assert_int_eq(err.code, E_STATE);
 	ck_assert_int_eq(finish(&r), 137);
+}
+END_TEST
+
+/* --- a file system that does not answer --- */
+
+/* The protocol, whose header has a member with the name of a forbidden function. */
+enum { FUSE_LOOKUP = 1, FUSE_FORGET = 2, FUSE_GETATTR = 3, FUSE_INIT = 26, FUSE_INTERRUPT = 36 };
+enum { FUSE_MAJOR = 7, FUSE_MINOR = 31, FUSE_REQUEST_MAX = 256 << 10 };
+
+struct fuse_request {
+	uint32_t len, opcode;
+	uint64_t unique, node;
+	uint32_t uid, gid, pid, padding;
+};
+
+struct fuse_answer {
+	uint32_t len;
+	int32_t error;
+	uint64_t unique;
+	union {
+		struct {
+			uint32_t major, minor, readahead, flags, background, max_write, rest[10];
+		} init;
+		struct {
+			uint64_t valid, unused, node, size, blocks, times[3];
+			uint32_t nanoseconds[3], mode, links, rest[5];
+		} attr;
+	};
+};
+
+static struct {
+	int fd;
+	char path[96];
+	pthread_t server;
+	bool asked; /* a process waits for an answer that does not come */
+} hung = { .fd = -1 };
+
+static void fuse_answer(const struct fuse_request *to, struct fuse_answer answer, size_t len)
+{
+	answer.len = (uint32_t)(offsetof(struct fuse_answer, init) + len);
+	answer.unique = to->unique;
+	ck_assert_int_eq(write(hung.fd, &answer, answer.len), answer.len);
+}
+
+static void fuse_serve(const struct fuse_request *request)
+{
+	static const struct fuse_answer init = { .init = { FUSE_MAJOR, FUSE_MINOR, 0, 0, 0,
+							   4096 } };
+	static const struct fuse_answer root_attr = {
+		.attr = { .valid = 600, .node = 1, .mode = S_IFDIR | 0755, .links = 2 }
+	};
+
+	if (request->opcode == FUSE_INIT)
+		fuse_answer(request, init, sizeof(init.init));
+	else if (request->opcode == FUSE_GETATTR)
+		fuse_answer(request, root_attr, sizeof(root_attr.attr));
+	else if (request->opcode == FUSE_LOOKUP)
+		__atomic_store_n(&hung.asked, true, __ATOMIC_RELEASE);
+	else if (request->opcode != FUSE_FORGET && request->opcode != FUSE_INTERRUPT)
+		fuse_answer(request, (struct fuse_answer){ .error = -ENOSYS }, 0);
+}
+
+static void *fuse_run(void *arg)
+{
+	struct fuse_request *request = xmalloc(FUSE_REQUEST_MAX);
+
+	(void)arg;
+	while (read(hung.fd, request, FUSE_REQUEST_MAX) >= (ssize_t)sizeof(*request))
+		fuse_serve(request);
+	free(request);
+	return NULL;
+}
+
+/* False if there can be no such file system here. */
+static bool hung_mount(void)
+{
+	AUTO(str) char *options = NULL;
+
+	hung.fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+	options = str_fmt("fd=%d,rootmode=40000,user_id=0,group_id=0", hung.fd);
+	(void)str_print(hung.path, sizeof(hung.path), "%s/hung", dir);
+	if (hung.fd < 0 || mkdir(hung.path, 0755) < 0 ||
+	    mount("hung", hung.path, "fuse", 0, options) < 0) {
+		fd_close(&hung.fd);
+		return false;
+	}
+	ck_assert_int_eq(pthread_create(&hung.server, NULL, fuse_run, NULL), 0);
+	return true;
+}
+
+/* Whoever waits for the server gets an error. */
+static void hung_abort(void)
+{
+	ck_assert_int_eq(umount2(hung.path, MNT_FORCE | MNT_DETACH), 0);
+	(void)pthread_join(hung.server, NULL);
+	fd_close(&hung.fd);
+}
+
+START_TEST(an_exec_that_hangs_is_given_up)
+{
+	AUTO(str)
+	char *mounts = str_fmt(MOUNTS ",{\"destination\":\"/hung\",\"type\":\"bind\","
+				      "\"source\":\"%s/hung\",\"options\":[\"bind\"]}",
+			       dir);
+	const char *process = "{\"args\":[\"/hung/true\"],\"cwd\":\"/\","
+			      "\"user\":{\"uid\":0,\"gid\":0}}";
+	struct deadline end = deadline_in(60000);
+	struct err err = ERR_INIT;
+	struct running r;
+	char text[64];
+
+	if (!hung_mount()) {
+		printf("skipped: no FUSE here\n");
+		return;
+	}
+	ck_assert_msg(
+		create(&(struct parts){ .script = "sleep 1000", .mounts = mounts }, &r, &err) == 0,
+		"%s", err.msg);
+	start(&r);
+	ck_assert_int_eq(exec_within(&r, process, deadline_in(3000), text, sizeof(text), &err), -1);
+	ck_assert_int_eq(err.code, E_TIMEOUT);
+	ck_assert(__atomic_load_n(&hung.asked, __ATOMIC_ACQUIRE));
+	hung_abort();
+	while (spawn_reap_orphans() == 0)
+		ck_assert(!deadline_passed(end));
+	(void)finish(&r);
 }
 END_TEST
 
@@ -2089,6 +2221,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, exec_enters_everything);
 	tcase_add_test(real, exec_with_a_terminal_and_as_user);
 	tcase_add_test(real, exec_errors);
+	tcase_add_test(real, an_exec_that_hangs_is_given_up);
 	tcase_add_test(real, start_reports_a_failing_exec);
 	tcase_add_loop_test(real, programs_are_found_by_create, 0, (int)ARRAY_LEN(programs));
 	tcase_add_test(real, our_binary_stays_readonly);
