@@ -27,7 +27,7 @@ const struct ttrpc_method agent_methods[] = {
 	{ "RemoveContainer", TTRPC_FLOW, &grpc__remove_container_request__descriptor,
 	  on_remove_container },
 	{ "ExecProcess", TTRPC_FLOW, &grpc__exec_process_request__descriptor, on_exec_process },
-	{ "SignalProcess", TTRPC_FLOW, &grpc__signal_process_request__descriptor,
+	{ "SignalProcess", TTRPC_URGENT, &grpc__signal_process_request__descriptor,
 	  on_signal_process },
 	{ "WaitProcess", TTRPC_WAIT, &grpc__wait_process_request__descriptor, on_wait_process },
 	{ "RemoveExec", TTRPC_EVENT, &grpc__remove_exec_request__descriptor, on_remove_exec },

@@ -9,8 +9,9 @@
  * plain data that describes storages and devices. tests/check-layers.sh has the order of the
  * layers.
  *
- * Threads: a TTRPC_FLOW runs on a thread of its own, may block, and needs references to what it
- * uses. A TTRPC_EVENT runs on the loop, must not block, and may use what it found until it returns.
+ * Threads: a TTRPC_FLOW or TTRPC_URGENT runs on a thread of its own, may block, and needs references
+ * to what it uses. A TTRPC_EVENT runs on the loop, must not block, and may use what it found until it
+ * returns.
  * A request that waits (WaitProcess, GetOOMEvent, the streams) is kept by the process, list or
  * stream that it waits for, together with functions that answer it; it is withdrawn when its caller
  * disconnects.

@@ -31,6 +31,7 @@ enum {
 	DATA_SHARE = 8,      /* and this part, but not more than DATA_MAX, for larger requests */
 	DATA_MAX = 32 << 20, /* of streams that are blocked */
 	FLOWS_MAX = 64,      /* threads of one server */
+	FLOWS_URGENT = 16,   /* and so many more for urgent requests */
 	FLOW_STACK = 256 * 1024, /* address space, not memory */
 };
 
@@ -111,6 +112,11 @@ static void destroy(struct ttrpc_server *server)
 static bool waits(const struct ttrpc_method *method)
 {
 	return method->kind == TTRPC_WAIT || method->kind == TTRPC_STREAM;
+}
+
+static bool blocks(const struct ttrpc_method *method)
+{
+	return method->kind == TTRPC_FLOW || method->kind == TTRPC_URGENT;
 }
 
 /* With the lock held. There may be many calls: the last one takes the place. */
@@ -219,14 +225,15 @@ static void *flow_main(void *arg)
 static int start_flow(struct ttrpc_call *call, struct err *err)
 {
 	struct ttrpc_server *server = call->server;
+	const unsigned most = FLOWS_MAX + (call->method->kind == TTRPC_URGENT ? FLOWS_URGENT : 0);
 	bool room;
 
 	(void)pthread_mutex_lock(&server->lock);
-	room = server->flows < FLOWS_MAX;
+	room = server->flows < most;
 	server->flows += room;
 	(void)pthread_mutex_unlock(&server->lock);
 	if (!room)
-		return err_set(err, E_LIMIT, "%d requests are already being worked on", FLOWS_MAX);
+		return err_set(err, E_LIMIT, "%u requests are already being worked on", most);
 	if (thread_detach(flow_main, call, FLOW_STACK, err) == 0)
 		return 0;
 	(void)pthread_mutex_lock(&server->lock);
@@ -360,7 +367,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 				     .request = request,
 				     .deadline = deadline_of(r) };
 	register_call(s, call);
-	if (method->kind != TTRPC_FLOW) {
+	if (!blocks(method)) {
 		method->handle(call, call->request, service->arg);
 		return 0;
 	}

@@ -33,6 +33,8 @@ struct ttrpc_call;
  * connection has ended.
  *
  *  TTRPC_FLOW	runs on a thread of its own and may block: for requests with several steps
+ *  TTRPC_URGENT	as TTRPC_FLOW, and has threads left when too many other requests are stuck on theirs:
+ *		for requests that end what these wait for
  *  TTRPC_EVENT	runs on the loop and must not block; it may keep the call and answer it later:
  *		for requests that only wait
  *  TTRPC_WAIT	as TTRPC_EVENT, for short requests that may wait as long as a process runs: there
@@ -41,7 +43,7 @@ struct ttrpc_call;
  *		waits already, E_LIMIT: the caller asks again later. One of at most 1 KiB is taken
  *		in any case, so that a stream that is not blocked goes on
  */
-enum ttrpc_kind { TTRPC_FLOW, TTRPC_EVENT, TTRPC_WAIT, TTRPC_STREAM };
+enum ttrpc_kind { TTRPC_FLOW, TTRPC_URGENT, TTRPC_EVENT, TTRPC_WAIT, TTRPC_STREAM };
 
 struct ttrpc_method {
 	const char *name; /* "CreateContainer" */

@@ -45,7 +45,8 @@ static int send_signal(struct process *p, const KillRequest *r, struct deadline 
 			process_expect_end(p);
 		return 0;
 	}
-	if (err->code != E_TIMEOUT || r->signal != SIGKILL || *p->exec_id)
+	/* E_LIMIT: all of its threads are stuck. */
+	if ((err->code != E_TIMEOUT && err->code != E_LIMIT) || r->signal != SIGKILL || *p->exec_id)
 		return -1;
 	/* Killing must not depend on the guest's cooperation: the VM of an agent that does not take
 	 * SIGKILL is killed. In a pod that would end the other containers too, so there only if the

@@ -554,6 +554,10 @@ static void serve(uint32_t stream, const char *method)
 	} else if (str_eq(method, "SignalProcess")) {
 		if (plays("no-signal"))
 			return;
+		if (plays("no-threads")) {
+			refuse(stream, 8, "80 requests are already being worked on");
+			return;
+		}
 		if (plays("exit-no-signal")) {
 			end_process();
 			return;

@@ -106,8 +106,21 @@ static void on_read(struct ttrpc_call *call, const void *request, void *arg)
 	ttrpc_fail(call, &err);
 }
 
+static pthread_mutex_t stuck_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned n_stuck;
+
+static void on_stick(struct ttrpc_call *call, const void *request, void *arg)
+{
+	(void)__atomic_add_fetch(&n_stuck, 1, __ATOMIC_RELEASE);
+	(void)pthread_mutex_lock(&stuck_lock);
+	(void)pthread_mutex_unlock(&stuck_lock);
+	on_version(call, request, arg);
+}
+
 static const struct ttrpc_method health[] = {
 	{ "Version", TTRPC_FLOW, &grpc__check_request__descriptor, on_version },
+	{ "Stick", TTRPC_FLOW, &grpc__check_request__descriptor, on_stick },
+	{ "Signal", TTRPC_URGENT, &grpc__check_request__descriptor, on_version },
 	{ "Check", TTRPC_EVENT, &grpc__check_request__descriptor, on_check },
 	{ "Wait", TTRPC_EVENT, &grpc__check_request__descriptor, on_wait },
 	{ "Hold", TTRPC_WAIT, &grpc__check_request__descriptor, on_hold },
@@ -616,6 +629,13 @@ START_TEST(the_client_survives_a_hostile_server)
 }
 END_TEST
 
+static void on_stuck(void *arg, const void *reply, const struct err *err)
+{
+	(void)reply;
+	if (err && err->code == E_LIMIT)
+		(void)__atomic_add_fetch((unsigned *)arg, 1, __ATOMIC_RELEASE);
+}
+
 static void on_unheld(void *arg, const void *reply, const struct err *err)
 {
 	(void)reply;
@@ -644,6 +664,33 @@ START_TEST(stream_ids_are_used_again)
 	ck_assert(!is_done);
 	finish();
 	ck_assert_int_eq(wait_done(), E_GONE);
+}
+END_TEST
+
+/* Requests that wait for what hangs, such as a file system. */
+START_TEST(stuck_requests_leave_room_for_urgent_ones)
+{
+	enum { MANY = 64 };
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	unsigned refused = 0;
+	struct err err = ERR_INIT;
+
+	start('b');
+	request.service = (char *)"hello";
+	(void)pthread_mutex_lock(&stuck_lock);
+	for (unsigned i = 0; i < MANY; i++)
+		(void)ttrpc_call_async(client, "grpc.Health", "Stick", &request, NULL,
+				       DEADLINE_NEVER, on_stuck, &refused);
+	while (__atomic_load_n(&n_stuck, __ATOMIC_ACQUIRE) < MANY)
+		(void)usleep(1000);
+	ck_assert_int_lt(call("Version", 60000, NULL, &err), 0);
+	ck_assert_int_eq(err.code, E_LIMIT);
+	err_clear(&err);
+	for (unsigned i = 0; i < MANY; i++)
+		ck_assert_msg(call("Signal", 60000, NULL, &err) == 0, "%s", err.msg);
+	(void)pthread_mutex_unlock(&stuck_lock);
+	finish();
+	ck_assert_uint_eq(refused, 0);
 }
 END_TEST
 
@@ -720,6 +767,7 @@ int main(void)
 	tcase_add_test(tc, a_call_without_answer_times_out_and_the_late_one_is_dropped);
 	tcase_add_test(tc, async_calls_end_once);
 	tcase_add_test(tc, stream_ids_are_used_again);
+	tcase_add_test(tc, stuck_requests_leave_room_for_urgent_ones);
 	tcase_add_test(tc, calls_that_wait_leave_room_for_others);
 	tcase_add_test(tc, blocked_streams_leave_room_for_others);
 	tcase_add_test(tc, a_pipe_has_other_readers);
