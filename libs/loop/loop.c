@@ -2,13 +2,15 @@
 /*
  * The epoll loop. A removed watch stays allocated (dead) until the current batch of events, which
  * may refer to it, has been handled. All timers share the loop's timerfd: what begins while a process
- * has no fd left needs timers, too, and has nobody to report to.
+ * has no fd left needs timers, too, and has nobody to report to. Neither has a watch for which the
+ * kernel has no room: a timer adds it to the epoll set later.
  */
 
 #include "loop/loop.h"
 
 #include "base/deadline.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/vec.h"
 
@@ -19,13 +21,14 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { BATCH = 32 };
+enum { BATCH = 32, ROOM_MS = 100 };
 
 struct watch {
 	struct loop *loop;
 	int fd;
 	int own_fd;      /* signal fd that the watch owns, else -1 */
 	uint32_t events; /* 0: not in the epoll set */
+	bool late;       /* not in it yet, and in the loop's list */
 	bool dead;
 	loop_fd_fn on_fd;
 	loop_fn on_timer; /* a timer, in the loop's list; without an fd */
@@ -43,10 +46,12 @@ struct post {
 struct loop {
 	int epoll, wake, clock; /* clock: a timerfd, set to next_us */
 	struct watch *waker, *ticker;
-	uint64_t next_us; /* 0: no timer is due */
+	struct watch *room; /* a timer, made when it is needed */
+	uint64_t next_us;   /* 0: no timer is due */
 	VEC(struct watch *) timers;
 	VEC(struct watch *) dead;
-	pthread_mutex_t lock; /* guards the three below */
+	VEC(struct watch *) late; /* the kernel has had no room for them */
+	pthread_mutex_t lock;     /* guards the three below */
 	VEC(struct post) posts;
 	bool stop, closing;
 	pthread_t thread; /* valid while running */
@@ -195,7 +200,12 @@ struct loop *loop_new(struct err *err)
 	(void)pthread_mutex_init(&loop->lock, NULL);
 	loop->waker = loop_watch(loop, loop->wake, EPOLLIN, on_wake, loop);
 	loop->ticker = loop_watch(loop, loop->clock, EPOLLIN, on_clock, loop);
-	return loop;
+	if (!loop->late.n)
+		return loop;
+	/* These two are needed to add the others later. */
+	err_set(err, E_LIMIT, "make an event loop: fs.epoll.max_user_watches or memory is used up");
+	loop_free(loop);
+	return NULL;
 }
 
 static void free_dead(struct loop *loop)
@@ -216,8 +226,10 @@ void loop_free(struct loop *loop)
 	run_posts(loop);
 	watch_remove(loop->waker);
 	watch_remove(loop->ticker);
+	watch_remove(loop->room);
 	free_dead(loop);
 	vec_release(&loop->dead);
+	vec_release(&loop->late);
 	vec_release(&loop->timers);
 	fd_close(&loop->clock);
 	fd_close(&loop->wake);
@@ -239,15 +251,68 @@ struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn 
 	return w;
 }
 
-void watch_set(struct watch *w, uint32_t events)
+/* False if the kernel has no room for it. */
+static bool change_set(struct watch *w, int op, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data = { .ptr = w } };
+
+	if (epoll_ctl(w->loop->epoll, op, w->fd, &event) == 0)
+		return true;
+	if (op != EPOLL_CTL_ADD || (errno != ENOSPC && errno != ENOMEM))
+		bug("epoll_ctl %d of fd %d: errno %d", op, w->fd, errno);
+	return false;
+}
+
+/* Adds those that are late, in their order, as far as there is room. */
+static void add_late(void *arg)
+{
+	struct loop *loop = arg;
+
+	while (loop->late.n &&
+	       change_set(loop->late.v[0], EPOLL_CTL_ADD, loop->late.v[0]->events)) {
+		loop->late.v[0]->late = false;
+		vec_remove(&loop->late, 0);
+	}
+	if (loop->late.n)
+		loop_delay(loop, &loop->room, ROOM_MS, add_late, loop);
+}
+
+static void be_late(struct watch *w)
+{
+	struct loop *loop = w->loop;
+
+	if (!loop->late.n) {
+		log_warn("the kernel has no room to watch one more fd, trying again",
+			 LOG_I("errno", errno));
+		loop_delay(loop, &loop->room, ROOM_MS, add_late, loop);
+	}
+	w->late = true;
+	vec_push(&loop->late, w);
+}
+
+static void forget_late(struct watch *w)
+{
+	struct loop *loop = w->loop;
+
+	for (size_t i = 0; i < loop->late.n; i++) {
+		if (loop->late.v[i] == w) {
+			vec_remove(&loop->late, i);
+			break;
+		}
+	}
+	w->late = false;
+}
+
+void watch_set(struct watch *w, uint32_t events)
+{
 	int op = !w->events ? EPOLL_CTL_ADD : !events ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
 
 	if (w->events == events)
 		return;
-	if (epoll_ctl(w->loop->epoll, op, w->fd, &event) < 0)
-		bug("epoll_ctl %d of fd %d: errno %d", op, w->fd, errno);
+	if (w->late && !events)
+		forget_late(w);
+	else if (!w->late && !change_set(w, op, events))
+		be_late(w);
 	w->events = events;
 }
 

@@ -29,12 +29,13 @@ typedef void (*loop_fd_fn)(void *arg, uint32_t events);
 typedef void (*loop_fn)(void *arg);
 typedef void (*loop_signal_fn)(void *arg, int signo);
 
-/* NULL if there are no fds for it. */
+/* NULL if there are no fds or no memory of the kernel for it. */
 struct loop *loop_new(struct err *err);
 void loop_free(struct loop *loop);
 
 /* Calls fn when fd is ready for events (EPOLL*, level triggered). A file that epoll cannot watch (a
- * regular file) is a bug. Free the watch with watch_remove(), before fd is closed. */
+ * regular file) is a bug; one for which the kernel has no room (fs.epoll.max_user_watches, memory) is
+ * watched as soon as it has. Free the watch with watch_remove(), before fd is closed. */
 struct watch *loop_watch(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *arg);
 /* Changes the events. With 0 the watch is silent, for errors too, and epoll does not hold the
  * fd. */

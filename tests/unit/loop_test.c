@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -121,6 +122,67 @@ static void unsilence(void *arg)
 	(void)arg;
 	watch_set(watches[0], EPOLLIN);
 }
+
+/* In the place of libc's. To use up the kernel's room would need much memory. */
+static int no_room; /* the error of each addition to an epoll set, or 0 */
+
+int epoll_ctl(int set, int op, int fd, struct epoll_event *event)
+{
+	if (no_room && op == EPOLL_CTL_ADD) {
+		errno = no_room;
+		return -1;
+	}
+	return (int)syscall(SYS_epoll_ctl, set, op, fd, event);
+}
+
+static const int shortages[] = { ENOSPC, ENOMEM };
+
+static void make_room(void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(count, 0);
+	no_room = 0;
+}
+
+START_TEST(a_watch_waits_for_room_in_the_kernel)
+{
+	no_room = shortages[_i];
+	readable_pipes(remove_self);
+	timer = loop_timer(loop, 250, false, make_room, NULL);
+	loop_run(loop);
+	ck_assert_int_eq(count, 2);
+	watch_remove(timer);
+	close_pipes();
+}
+END_TEST
+
+START_TEST(a_watch_that_waits_for_room_can_be_changed)
+{
+	no_room = shortages[_i];
+	readable_pipes(remove_self);
+	watch_set(watches[0], 0);
+	watch_set(watches[1], EPOLLIN | EPOLLHUP);
+	watch_remove(watches[1]);
+	no_room = 0;
+	timer = loop_timer(loop, 300, false, stop, NULL);
+	loop_run(loop);
+	ck_assert_int_eq(count, 0);
+	watch_set(watches[0], EPOLLIN);
+	watch_remove(watches[0]);
+	watch_remove(timer);
+	close_pipes();
+}
+END_TEST
+
+START_TEST(a_loop_without_room_is_not_made)
+{
+	struct err err = ERR_INIT;
+
+	no_room = shortages[_i];
+	ck_assert_ptr_null(loop_new(&err));
+	ck_assert_int_eq(err.code, E_LIMIT);
+}
+END_TEST
 
 START_TEST(a_silent_watch_is_kept)
 {
@@ -459,6 +521,10 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_handler_removes_its_own_watch);
 	tcase_add_test(tc, a_removed_watch_is_never_called);
+	tcase_add_loop_test(tc, a_watch_waits_for_room_in_the_kernel, 0, ARRAY_LEN(shortages));
+	tcase_add_loop_test(tc, a_watch_that_waits_for_room_can_be_changed, 0,
+			    ARRAY_LEN(shortages));
+	tcase_add_loop_test(tc, a_loop_without_room_is_not_made, 0, ARRAY_LEN(shortages));
 	tcase_add_test(tc, a_silent_watch_is_kept);
 	tcase_add_test(tc, a_timer_repeats_until_it_is_removed);
 	tcase_add_test(tc, a_timer_is_stopped_and_set_again);
