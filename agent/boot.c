@@ -113,10 +113,11 @@ static int set_hostname(struct err *err)
  * The limits of the agent, and of containers whose specification has none. The kernel gives PID 1
  * few open files; by the memory at boot, which may grow, it limits open files of all, and processes
  * of a user and pending signals. Memory for files counts for the container that opens them, and
- * processes are limited by the control group of all containers. By the processors at boot, it limits
- * the numbers of processes, and so the processes of a large pod. The unit for guests with systemd has
- * the same limits (osbuilder/systemd), and systemd itself gives no limit to all open files and all
- * numbers to processes.
+ * processes are limited by the control group of all containers. By the memory at boot it also limits
+ * what root watches with epoll, the containers and the agent together; that memory counts for the
+ * container, too. By the processors at boot, it limits the numbers of processes, and so the processes
+ * of a large pod. The unit for guests with systemd has the same limits (osbuilder/systemd), and systemd
+ * itself gives no limit to all open files and all numbers to processes.
  */
 static int raise_limits(struct err *err)
 {
@@ -128,6 +129,13 @@ static int raise_limits(struct err *err)
 		{ RLIMIT_NPROC, RLIM_INFINITY },
 		{ RLIMIT_SIGPENDING, 1 << 16 },
 	};
+	static const struct {
+		const char *file, *most;
+	} totals[] = {
+		{ "/proc/sys/fs/file-max", "9223372036854775807" },
+		{ "/proc/sys/fs/epoll/max_user_watches", "9223372036854775807" },
+		{ "/proc/sys/kernel/pid_max", "4194304" },
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
 		const struct rlimit limit = { limits[i].most, limits[i].most };
@@ -135,9 +143,11 @@ static int raise_limits(struct err *err)
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return err_sys(err, "raise the resource limit %d", (int)limits[i].resource);
 	}
-	if (file_write(AT_FDCWD, "/proc/sys/fs/file-max", "9223372036854775807", err) < 0)
-		return -1;
-	return file_write(AT_FDCWD, "/proc/sys/kernel/pid_max", "4194304", err);
+	for (size_t i = 0; i < ARRAY_LEN(totals); i++) {
+		if (file_write(AT_FDCWD, totals[i].file, totals[i].most, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int boot(struct err *err)

@@ -35,7 +35,6 @@ static struct limit {
 	{ .file = "/proc/sys/net/ipv4/tcp_wmem", .first = 2, .most = 4 << 20 },
 	{ .file = "/proc/sys/net/ipv4/tcp_max_orphans" },
 	{ .file = "/proc/sys/net/ipv4/tcp_max_tw_buckets" },
-	{ .file = "/proc/sys/fs/epoll/max_user_watches" },
 	{ .file = "/proc/sys/fs/inotify/max_user_watches", .most = 1048576 },
 	{ .file = "/proc/sys/net/netfilter/nf_conntrack_max", .most = 262144 },
 	{ .file = "/proc/sys/user/max_cgroup_namespaces" },
