@@ -23,7 +23,8 @@ enum { PERIOD_MS = 10000 };
 #define DROP_INODES "2"
 
 static atomic_uint users;
-static struct watch *timer; /* loop */
+static atomic_bool dropping; /* a thread does, or it hangs in a share that does not answer */
+static struct watch *timer;  /* loop */
 
 /* Without a share there is nothing to forget; and outside a VM these are the host's caches. */
 static bool has_share(void)
@@ -44,6 +45,7 @@ static void *drop(void *arg)
 	if (has_share() && (file_write(AT_FDCWD, file, QUIET, &err) < 0 ||
 			    file_write(AT_FDCWD, file, DROP_INODES, &err) < 0))
 		log_err(LOG_WARN, &err, "the host may be unable to unmount what was used here");
+	atomic_store(&dropping, false);
 	return NULL;
 }
 
@@ -52,8 +54,12 @@ static void on_timer(void *arg)
 	struct err err = ERR_INIT;
 
 	(void)arg;
-	if (atomic_load(&users) && thread_detach(drop, NULL, 0, &err) < 0)
+	if (!atomic_load(&users) || atomic_exchange(&dropping, true))
+		return;
+	if (thread_detach(drop, NULL, 0, &err) < 0) {
+		atomic_store(&dropping, false);
 		log_err(LOG_WARN, &err, "caches are dropped later");
+	}
 }
 
 static void start_timer(void *arg)
