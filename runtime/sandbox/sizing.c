@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, VCPUS_MAX = 240, PERIOD = 100000, LIST_MAX = 4096 };
+enum { MIB = 1 << 20, MICRO = 1000000, VCPUS_MAX = 240, PERIOD = 100000, LIST_MAX = 4096 };
 
 /* --- limits --- */
 
@@ -36,9 +36,17 @@ static unsigned count_cpus(const char *list)
 	return n > LIST_MAX ? LIST_MAX : (unsigned)n;
 }
 
-static double cpus_of(int64_t quota, uint64_t period)
+/* Rounded down, so that what fits exactly fits, but a limit stays one. */
+static uint64_t microcpus_of(int64_t quota, uint64_t period)
 {
-	return quota > 0 ? (double)quota / (double)(period ? period : PERIOD) : 0;
+	const uint64_t per = period ? period : PERIOD;
+	uint64_t all;
+
+	if (quota <= 0)
+		return 0;
+	if (__builtin_mul_overflow((uint64_t)quota, (uint64_t)MICRO, &all))
+		return UINT64_MAX;
+	return all / per ? all / per : 1;
 }
 
 /* As the guest's control group applies an update: a period without a quota removes the quota. */
@@ -48,7 +56,8 @@ static void update_cpus(struct limits *l, const struct oci_resources *r)
 	bool period = r->cpu.period.set && r->cpu.period.v != 0;
 
 	if (quota || period)
-		l->cpus = cpus_of(quota ? r->cpu.quota.v : 0, period ? r->cpu.period.v : 0);
+		l->microcpus = microcpus_of(quota ? r->cpu.quota.v : 0,
+					    period ? r->cpu.period.v : 0);
 	if (!str_empty(r->cpu.cpus))
 		l->cpuset = count_cpus(r->cpu.cpus);
 }
@@ -84,7 +93,7 @@ void limits_update(struct limits *l, const struct oci_resources *r)
 struct limits limits_higher(const struct limits *a, const struct limits *b)
 {
 	return (struct limits){
-		.cpus = a->cpus > b->cpus ? a->cpus : b->cpus,
+		.microcpus = a->microcpus > b->microcpus ? a->microcpus : b->microcpus,
 		.cpuset = a->cpuset > b->cpuset ? a->cpuset : b->cpuset,
 		.memory = a->memory > b->memory ? a->memory : b->memory,
 		.huge = a->huge > b->huge ? a->huge : b->huge,
@@ -109,7 +118,7 @@ static int read_containerd(const struct oci_spec *spec, struct limits *l, struct
 	    read_number(spec, "io.kubernetes.cri.sandbox-cpu-period", &period, err) < 0 ||
 	    read_number(spec, "io.kubernetes.cri.sandbox-memory", &l->memory, err) < 0)
 		return -1;
-	l->cpus = cpus_of((int64_t)quota, period);
+	l->microcpus = microcpus_of((int64_t)quota, period);
 	return 0;
 }
 
@@ -135,7 +144,7 @@ static int read_crio(const struct oci_spec *spec, const char *key, struct limits
 		return -1;
 	if (json_kind(j) != JSON_IS_OBJECT)
 		return err_set(err, E_INVALID, "the annotation %s is not a JSON object", key);
-	l->cpus = cpus_of(number(j, "cpu_quota"), (uint64_t)number(j, "cpu_period"));
+	l->microcpus = microcpus_of(number(j, "cpu_quota"), (uint64_t)number(j, "cpu_period"));
 	l->memory = (uint64_t)number(j, "memory_limit_in_bytes");
 	return 0;
 }
@@ -196,10 +205,8 @@ static void change_pod(struct sizing *z, const struct limits *before, const stru
 
 	if (z->pod_updated)
 		return;
-	if (pod->cpus > 0)
-		pod->cpus += after->cpus - before->cpus;
-	if (pod->cpus < 0)
-		pod->cpus = 0;
+	if (pod->microcpus)
+		pod->microcpus = shift(pod->microcpus, before->microcpus, after->microcpus);
 	if (pod->memory)
 		pod->memory = shift(pod->memory, before->memory, after->memory);
 }
@@ -234,7 +241,7 @@ static struct limits total(const struct sizing *z)
 	for (size_t i = 0; i < z->containers.n; i++) {
 		const struct limits *l = &z->containers.v[i].limits;
 
-		sum.cpus += l->cpus;
+		sum.microcpus = add(sum.microcpus, l->microcpus);
 		sum.cpuset = l->cpuset > sum.cpuset ? l->cpuset : sum.cpuset;
 		sum.memory = add(sum.memory, l->memory);
 		sum.huge = add(sum.huge, l->huge);
@@ -249,17 +256,17 @@ static long host_cpus(void)
 	return n > VCPUS_MAX ? VCPUS_MAX : n < 1 ? 1 : n;
 }
 
-static double default_cpus(const struct runtime_config *c)
+static uint64_t default_microcpus(const struct runtime_config *c)
 {
-	return c->vcpus < 0 ? (double)host_cpus() : c->vcpus;
+	return (uint64_t)((c->vcpus < 0 ? (double)host_cpus() : c->vcpus) * MICRO + 0.5);
 }
 
 /* Rounds up to whole processors, at least one. */
-static unsigned whole(double cpus)
+static unsigned whole(uint64_t microcpus)
 {
-	unsigned n = cpus >= VCPUS_MAX ? VCPUS_MAX : cpus > 0 ? (unsigned)cpus : 0;
+	uint64_t n = microcpus / MICRO + (microcpus % MICRO != 0);
 
-	return n < VCPUS_MAX && (double)n < cpus ? n + 1 : n ? n : 1;
+	return n > VCPUS_MAX ? VCPUS_MAX : n ? (unsigned)n : 1;
 }
 
 static uint64_t mib(uint64_t bytes)
@@ -285,10 +292,10 @@ struct vmm_size sizing_most(const struct runtime_config *c)
 static struct vmm_size wanted(const struct sizing *z)
 {
 	const struct limits l = total(z);
-	struct vmm_size size = { whole(default_cpus(z->config) + l.cpus),
+	struct vmm_size size = { whole(add(default_microcpus(z->config), l.microcpus)),
 				 add((uint64_t)z->config->memory_mib, mib(add(l.memory, l.huge))) };
 
-	if (l.cpus <= 0 && l.cpuset > size.vcpus)
+	if (!l.microcpus && l.cpuset > size.vcpus)
 		size.vcpus = l.cpuset;
 	return size;
 }
@@ -319,11 +326,11 @@ int sizing_check(const struct sizing *z, const struct limits *before, const stru
 	const struct vmm_size size = wanted(z);
 	const struct limits l = total(z);
 
-	if (after->cpus > before->cpus && l.cpus > most->vcpus) {
+	if (after->microcpus > before->microcpus && l.microcpus > (uint64_t)most->vcpus * MICRO) {
 		err_set(err, E_LIMIT,
 			"the cpu quotas come to %.2f processors, and the VM can have no more than "
 			"%u",
-			l.cpus, most->vcpus);
+			(double)l.microcpus / MICRO, most->vcpus);
 		return hint_bound(z, fixed, "default_maxvcpus", err);
 	}
 	if (add(after->memory, after->huge) > add(before->memory, before->huge) &&

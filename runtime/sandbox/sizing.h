@@ -32,10 +32,11 @@
 
 /* The limits of a container or a pod; 0: no limit. */
 struct limits {
-	double cpus;     /* processors' worth of time: quota / period */
-	unsigned cpuset; /* number of processors that it is bound to */
-	uint64_t memory; /* bytes */
-	uint64_t huge;   /* bytes of huge pages, which memory does not count */
+	uint64_t microcpus; /* processors' worth of time, quota / period, in millionths: sums of
+			     * fractions would not be exact, and change with each update */
+	unsigned cpuset;    /* number of processors that it is bound to */
+	uint64_t memory;    /* bytes */
+	uint64_t huge;      /* bytes of huge pages, which memory does not count */
 };
 
 /* Overwrites the limits that r has; the others stay. */

@@ -97,10 +97,10 @@ START_TEST(updates_keep_what_they_do_not_name)
 	AUTO(oci_resources) struct oci_resources *lifted = resources("{\"cpu\": {\"quota\": -1}}");
 
 	limits_update(&l, memory);
-	ck_assert_double_eq(l.cpus, 1);
+	ck_assert_uint_eq(l.microcpus, 1000000);
 	ck_assert_uint_eq(l.memory, 2000);
 	limits_update(&l, lifted);
-	ck_assert_double_eq(l.cpus, 0);
+	ck_assert_uint_eq(l.microcpus, 0);
 	ck_assert_uint_eq(l.memory, 2000);
 }
 END_TEST
@@ -231,7 +231,8 @@ END_TEST
 
 START_TEST(limits_beyond_the_maximum_are_refused)
 {
-	const struct limits none = { 0 }, cpus = { .cpus = 9 }, fits = { .cpus = 8, .memory = MIB },
+	const struct limits none = { 0 }, cpus = { .microcpus = 9000000 },
+			    fits = { .microcpus = 8000000, .memory = MIB },
 			    memory = { .memory = 3900ULL * MIB };
 	const struct vmm_size most = sizing_most(&config);
 	struct sizing z = sizing_for(&config);
@@ -255,6 +256,63 @@ START_TEST(limits_beyond_the_maximum_are_refused)
 	/* A limit that is too high already may be lowered or kept. */
 	ck_assert(sizing_check(&z, &memory, &memory, &most, NULL, &err) == 0);
 	sizing_release(&z);
+}
+END_TEST
+
+static const struct {
+	const char *quotas[3];
+	uint64_t period;
+} parts[] = {
+	{ { "80000", "160000", "60000" }, 100000 },
+	{ { "20000", "20000", "50000" }, 30000 },
+	{ { "10000", "40000", "40000" }, 30000 },
+};
+
+START_TEST(fractions_that_come_to_the_maximum_fit)
+{
+	const struct vmm_size most = { 3, 4096 };
+	struct sizing z = sizing_for(&config);
+	struct err err = ERR_INIT;
+
+	for (unsigned i = 0; i < 3; i++) {
+		AUTO(str)
+		char *text = str_fmt("{\"cpu\": {\"quota\": %s, \"period\": %llu}}",
+				     parts[_i].quotas[i], (unsigned long long)parts[_i].period);
+		const struct limits l = limits_of(text), none = { 0 };
+
+		sizing_put(&z, (char[]){ (char)('a' + i), '\0' }, &l);
+		ck_assert_msg(sizing_check(&z, &none, &l, &most, NULL, &err) == 0, "%s", err.msg);
+	}
+	is(&z, 4, 256);
+	sizing_release(&z);
+}
+END_TEST
+
+START_TEST(many_updates_add_nothing)
+{
+	struct sizing z = said();
+	const struct limits less = limits_of("{\"cpu\": {\"quota\": 10000}}"),
+			    more = limits_of("{\"cpu\": {\"quota\": 30000}}");
+	struct vmm_size before;
+
+	sizing_put(&z, "a", &less);
+	before = sizing_now(&z);
+	for (int i = 0; i < 100000; i++) {
+		sizing_put(&z, "a", &more);
+		sizing_put(&z, "a", &less);
+	}
+	is(&z, before.vcpus, before.memory_mib);
+	sizing_release(&z);
+}
+END_TEST
+
+/* A quota of practically none is a limit all the same, and one of very much counts as the most. */
+START_TEST(extreme_limits_are_limits)
+{
+	ck_assert_uint_eq(limits_of("{\"cpu\": {\"quota\": 1, \"period\": 100000000}}").microcpus,
+			  1);
+	ck_assert_uint_eq(limits_of("{\"cpu\": {\"quota\": 9223372036854775807}}").microcpus,
+			  UINT64_MAX);
 }
 END_TEST
 
@@ -286,6 +344,9 @@ int main(void)
 	tcase_add_test(tc, the_limits_of_the_pod_count_until_containers_exceed_them);
 	tcase_add_test(tc, updates_of_containers_and_of_the_pod_change_the_size);
 	tcase_add_test(tc, limits_beyond_the_maximum_are_refused);
+	tcase_add_loop_test(tc, fractions_that_come_to_the_maximum_fit, 0, (int)ARRAY_LEN(parts));
+	tcase_add_test(tc, many_updates_add_nothing);
+	tcase_add_test(tc, extreme_limits_are_limits);
 	tcase_add_test(tc, without_a_configured_maximum_the_host_is_it);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
