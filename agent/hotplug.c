@@ -47,39 +47,56 @@ static int online_all(const char *folder, const char *prefix, const char *file, 
 	return n;
 }
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards what follows */
-static unsigned uncounted; /* CPUs that came online in requests that failed */
-
-/* CPUs appear one after the other. *done: how many came online, also on failure. */
-static int await_cpus(unsigned want, unsigned *done, struct deadline deadline, struct err *err)
+/* cpu0 has no such file, and always runs; that of another may not have been made yet. */
+static bool is_online(int folder, const char *cpu)
 {
-	while (*done < want) {
-		int n = online_all(CPUS, "cpu", "online", "0", "1", want - *done, err);
+	AUTO(str) char *path = str_fmt("%s/online", cpu);
+	struct err missing = ERR_INIT;
+	AUTO(str) char *state = file_read_line(folder, path, &missing);
 
-		if (n < 0)
+	return state ? str_eq(state, "1") : str_eq(cpu, "cpu0");
+}
+
+static int count_online(struct err *err)
+{
+	AUTO(dir) DIR *dir = opendir(CPUS);
+	int n = 0;
+
+	if (!dir)
+		return err_sys(err, "open %s", CPUS);
+	for (struct dirent *e; (e = readdir(dir));)
+		n += str_starts(e->d_name, "cpu") && is_online(dirfd(dir), e->d_name);
+	return n;
+}
+
+/* CPUs appear one after the other. */
+static int await_cpus(unsigned want, unsigned all, struct deadline deadline, struct err *err)
+{
+	for (unsigned done = 0; done < want;) {
+		int n = online_all(CPUS, "cpu", "online", "0", "1", want - done, err);
+		int running = n < 0 ? -1 : count_online(err);
+
+		if (running < 0)
 			return -1;
-		*done += (unsigned)n;
-		if (*done == want)
+		done += (unsigned)n;
+		if (done == want || (all && (unsigned)running >= all))
 			break;
 		if (deadline_passed(deadline))
-			return err_set(err, E_TIMEOUT, "%u of %u processors came online", *done,
+			return err_set(err, E_TIMEOUT, "%u of %u processors came online", done,
 				       want);
 		(void)nanosleep(&(struct timespec){ .tv_nsec = LOOK_MS * 1000000L }, NULL);
 	}
 	return 0;
 }
 
-int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err)
+/* One request at a time, since each counts what it has brought online. */
+int hotplug_cpus(unsigned want, unsigned all, struct deadline deadline, struct err *err)
 {
-	unsigned done;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int result;
 
 	(void)pthread_mutex_lock(&lock);
-	done = uncounted < want ? uncounted : want;
-	uncounted -= done;
-	result = await_cpus(want, &done, deadline, err);
-	if (result < 0)
-		uncounted += done;
+	result = await_cpus(want, all, deadline, err);
 	(void)pthread_mutex_unlock(&lock);
 	return result;
 }

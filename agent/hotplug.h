@@ -8,9 +8,10 @@
 
 #include <stdint.h>
 
-/* Brings that many more CPUs online; waits for them to appear. E_TIMEOUT names how many did; these
- * count for the next call, which is to ask for all of them again. */
-MUST_CHECK int hotplug_cpus(unsigned want, struct deadline deadline, struct err *err);
+/* Brings that many more CPUs online, or as many as are missing until `all` are (0: not known); waits
+ * for them to appear. E_TIMEOUT names how many did. What was asked for before, with the same `all`,
+ * can be asked for again. */
+MUST_CHECK int hotplug_cpus(unsigned want, unsigned all, struct deadline deadline, struct err *err);
 /* Brings all memory blocks online that have appeared. A block that cannot be is logged. */
 MUST_CHECK int hotplug_memory(struct err *err);
 /* Has the kernel probe for memory at this address, on platforms that do not announce it. */

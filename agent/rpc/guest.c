@@ -78,7 +78,7 @@ void on_online_cpu_mem(struct ttrpc_call *call, const void *request, void *arg)
 	const Grpc__OnlineCPUMemRequest *r = request;
 	struct sandbox *s = arg;
 	struct err err = ERR_INIT;
-	int result = hotplug_cpus(r->nb_cpus, flow_deadline(call, CPUS_MS), &err);
+	int result = hotplug_cpus(r->nb_cpus, r->all_cpus, flow_deadline(call, CPUS_MS), &err);
 
 	if (result == 0 && !r->cpu_only)
 		result = hotplug_memory(&err);

@@ -316,20 +316,22 @@ int vm_grow_disk(struct vm *v, struct disk *disk, uint64_t bytes, struct deadlin
 	return result;
 }
 
-/* Has the guest bring processors online and, if asked, memory: DIMMs need that, virtio-mem does
- * not. */
-static int bring_online(struct vm *v, unsigned vcpus, bool memory, struct deadline deadline,
+/* Has the guest bring processors online, so that all run, and, if asked, memory: DIMMs need that,
+ * virtio-mem does not. If the answer is lost, the guest may have done so. */
+static int bring_online(struct vm *v, unsigned all, bool memory, struct deadline deadline,
 			struct err *err)
 {
+	const unsigned vcpus = all - v->vcpus;
 	Grpc__OnlineCPUMemRequest request = GRPC__ONLINE_CPUMEM_REQUEST__INIT;
 
 	request.wait = true;
 	request.nb_cpus = vcpus;
+	request.all_cpus = all;
 	request.cpu_only = !memory;
 	if (call_service(v, "grpc.AgentService", "OnlineCPUMem", &request, NULL, deadline, NULL,
 			 err) < 0)
 		return err_wrap(err, "bring %u processors online", vcpus);
-	v->vcpus += vcpus;
+	v->vcpus = all;
 	return 0;
 }
 
@@ -344,7 +346,7 @@ int vm_resize(struct vm *v, const struct vmm_size *wanted, struct vmm_size *got,
 	health_excuse(&v->health, true);
 	result = v->vmm.ops->resize(&v->vmm, wanted, got, deadline, err);
 	if (result == 0 && (got->vcpus > v->vcpus || memory))
-		result = bring_online(v, got->vcpus - v->vcpus, memory, deadline, err);
+		result = bring_online(v, got->vcpus, memory, deadline, err);
 	health_excuse(&v->health, false);
 	leave(v);
 	return result;
