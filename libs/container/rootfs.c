@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "container/init.h"
 #include "container/namespace.h"
+#include "container/wire.h"
 #include "mount/mount.h"
 
 #include <errno.h>
@@ -131,19 +132,29 @@ int rootfs_plain_target(int root, const char *path, mode_t like, struct err *err
 	return STEAL(fd, -1);
 }
 
-/*
- * Below /proc only a few files may be covered (lxcfs and the like do); any other mount there could
- * deceive or redirect processes that write to its /proc. A proc or sysfs file system must be
- * mounted at exactly its destination, not through a link.
- */
+/* Below /proc only these may be covered (lxcfs and the like do); any other mount there could deceive
+ * or redirect processes that write to its /proc. */
+static bool may_cover(const char *destination)
+{
+	static const char *const files[] = { "/proc/cpuinfo",
+					     "/proc/diskstats",
+					     "/proc/meminfo",
+					     "/proc/stat",
+					     "/proc/swaps",
+					     "/proc/uptime",
+					     "/proc/loadavg",
+					     "/proc/slabinfo",
+					     "/proc/net/dev",
+					     "/proc/sys/crypto/fips_enabled",
+					     NULL };
+
+	return strv_has((char *const *)files, destination);
+}
+
+/* A proc or sysfs file system must be mounted at exactly its destination, not through a link. */
 static int target_check(const struct init *in, const char *destination, const char *type, int fd,
 			struct err *err)
 {
-	static const char *const allowed[] = { "/proc/cpuinfo", "/proc/diskstats",
-					       "/proc/meminfo", "/proc/stat",
-					       "/proc/swaps",   "/proc/uptime",
-					       "/proc/loadavg", "/proc/slabinfo",
-					       "/proc/net/dev", NULL };
 	AUTO(str) char *path = fd_path(fd);
 	AUTO(str) char *plain = path_join(in->root, destination);
 	bool kernel_fs = str_eq(type, "proc") || str_eq(type, "sysfs");
@@ -156,7 +167,7 @@ static int target_check(const struct init *in, const char *destination, const ch
 			       "the target of %s is reached through a symbolic link", type);
 	if (fs.f_type != PROC_SUPER_MAGIC || (str_eq(type, "proc") && str_eq(path, plain)))
 		return 0;
-	if (str_eq(path, plain) && strv_has((char *const *)allowed, destination))
+	if (str_eq(path, plain) && may_cover(destination))
 		return 0;
 	return err_set(err, E_INVALID, "the target leads into /proc");
 }
@@ -280,6 +291,22 @@ char *rootfs_destination(const struct oci_mount *m)
 	return path_clean(absolute);
 }
 
+/* True if the destination is a file of proc that the guest's kernel, another than the node's, does
+ * not have; none can be made there. */
+static bool kernel_lacks(const struct init *in, const char *destination)
+{
+	struct err missing = ERR_INIT, ignored = ERR_INIT;
+	struct statfs fs;
+
+	if (!may_cover(destination))
+		return false;
+	AUTO(fd) int fd = path_open(in->root_fd, destination, PATH_IN_ROOT, O_PATH, 0, &missing);
+	if (fd >= 0 || missing.code != E_NOT_FOUND)
+		return false;
+	AUTO(fd) int proc = path_open(in->root_fd, "/proc", PATH_IN_ROOT, O_PATH, 0, &ignored);
+	return proc >= 0 && fstatfs(proc, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
 static int mount_all(const struct init *in, struct err *err)
 {
 	for (size_t i = 0; i < in->spec->n_mounts; i++) {
@@ -291,6 +318,10 @@ static int mount_all(const struct init *in, struct err *err)
 			return err_set(err, E_INVALID, "mount %zu has no destination", i);
 		if (str_eq(destination, "/"))
 			return err_set(err, E_INVALID, "a mount over the root itself");
+		if (kernel_lacks(in, destination)) {
+			wire_note(in->sock, "mount left out: the kernel has no %s", destination);
+			continue;
+		}
 		if (str_eq(m->type, "cgroup") || str_eq(m->type, "cgroup2"))
 			r = cgroup_mount(in, m, err);
 		else if (in->trees[i] >= 0)

@@ -569,6 +569,28 @@ START_TEST(a_file_at_the_path_of_a_device_stays)
 }
 END_TEST
 
+/* As lxcfs does, and images for FIPS. Which of the files there are depends on the kernel. */
+START_TEST(some_files_of_proc_can_be_covered)
+{
+	static const char *const files[] = { "/proc/uptime", "/proc/sys/crypto/fips_enabled" };
+
+	write_file("etc/cover", "covered\n");
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		AUTO(str)
+		char *mounts = str_fmt(MOUNTS ",{\"destination\":\"%s\",\"type\":\"bind\","
+					      "\"source\":\"%s/etc/cover\",\"options\":[\"bind\","
+					      "\"ro\"]}",
+				       files[i], root);
+		AUTO(str) char *script = str_fmt("test ! -e %s || cat %s", files[i], files[i]);
+
+		expect(&(struct parts){ .script = script,
+					.mounts = mounts,
+					.linux_ = "\"readonlyPaths\":[\"/proc/sys\"]" },
+		       access(files[i], F_OK) == 0 ? "covered\n" : "");
+	}
+}
+END_TEST
+
 START_TEST(device_rules)
 {
 	expect(
@@ -2208,6 +2230,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, nothing_of_the_guest_is_seen);
 	tcase_add_test(real, default_devices);
 	tcase_add_test(real, a_file_at_the_path_of_a_device_stays);
+	tcase_add_test(real, some_files_of_proc_can_be_covered);
 	tcase_add_test(real, device_rules);
 	tcase_add_test(real, sysctls);
 	tcase_add_test(real, sysctls_of_a_user_namespace);
