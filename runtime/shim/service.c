@@ -133,7 +133,7 @@ const struct ttrpc_method task_methods[] = {
 	{ "Pause", TTRPC_FLOW, REQUEST(pause), task_pause },
 	{ "Resume", TTRPC_FLOW, REQUEST(resume), task_resume },
 	{ "Checkpoint", TTRPC_EVENT, REQUEST(checkpoint_task), task_checkpoint },
-	{ "Kill", TTRPC_FLOW, REQUEST(kill), task_kill },
+	{ "Kill", TTRPC_URGENT, REQUEST(kill), task_kill },
 	{ "Exec", TTRPC_FLOW, REQUEST(exec_process), task_exec },
 	{ "ResizePty", TTRPC_FLOW, REQUEST(resize_pty), task_resize_pty },
 	{ "CloseIO", TTRPC_EVENT, &containerd__task__v2__close_iorequest__descriptor,
