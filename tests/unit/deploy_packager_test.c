@@ -184,13 +184,13 @@ START_TEST(channels_and_roots_go_on_from_the_last)
 	good("keys generate --no-passphrase --role channel ops", "");
 	good(BUILD "--out r --created 1700000000", "");
 	good("release sign --key dev.key r", "");
-	good("release channel --json --created 1800000000 --expires 14d r", "");
+	good("release channel --json --created 1700100000 --expires 14d r", "");
 	output(&text);
 	AUTO(json) struct json *c = json_parse(text.data, text.len, "out", &err);
 	ck_assert_msg(c != NULL, "%s", err.msg);
 	ck_assert_int_eq(json_int(json_get(c, "serial")), 8);
 	ck_assert_str_eq(json_text(json_get(c, "name")), "stable");
-	ck_assert_str_eq(json_text(json_get(c, "expires")), "2027-01-29T08:00:00Z");
+	ck_assert_str_eq(json_text(json_get(c, "expires")), "2023-11-30T02:00:00Z");
 	/* The old signature of the channel has been removed, that of the release has not. */
 	refused("release check --key dev.pub --allow-expired r", "", E_TRUST);
 	good("release sign --role channel --key ops.channel.key --json r", "");

@@ -442,20 +442,13 @@ START_TEST(shutdown_ends_a_create)
 }
 END_TEST
 
-/* Calls Delete on a connection, and returns when the container is already unknown to others. A Kill
- * without an answer holds this Delete up. */
+/* Calls Delete on a connection, and returns when the container is already unknown to others. */
 static int begin_delete(void)
 {
-	AUTO(buf) struct buf payload = BUF_INIT(64), signal = BUF_INIT(64);
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+	int fd = shim_connect();
 	struct answer a;
-	int fd;
 
-	shim_start_container("exit-no-signal");
-	wire_text(&signal, 1, "c");
-	wire_number(&signal, 3, 9);
-	shim_ask_on(shim_manager, TASK, "Kill", &signal, 0);
-	ck_assert_uint_eq(shim_wait(), 137);
-	fd = shim_connect();
 	wire_text(&payload, 1, "c");
 	shim_ask_on(fd, TASK, "Delete", &payload, 0);
 	do {
@@ -466,37 +459,54 @@ static int begin_delete(void)
 	return fd;
 }
 
-static void killed(void)
-{
-	struct answer a = shim_answer_on(shim_manager, "Kill");
-
-	buf_release(&a.payload);
-}
-
-/* The Delete is answered, and nothing is left. */
+/* While a Delete waits, the container is already unknown to others, and another client shuts the
+ * shim down. The Delete is answered, and nothing is left. */
 START_TEST(shutdown_waits_for_a_delete)
 {
-	AUTO(fd) int fd = begin_delete();
+	AUTO(buf) struct buf signal = BUF_INIT(64);
+	AUTO(fd) int fd = -1;
+	struct answer a;
 
+	shim_start_container("exit-no-signal");
+	wire_text(&signal, 1, "c");
+	wire_number(&signal, 3, 9);
+	shim_ask_on(shim_manager, TASK, "Kill", &signal, 0); /* holds Delete up: it has no answer */
+	ck_assert_uint_eq(shim_wait(), 137);
+	fd = begin_delete();
 	shim_must(shim_ask_id("Shutdown", 0), "Shutdown");
 	shim_must(shim_answer_on(fd, "Delete"), "Delete");
-	killed();
+	a = shim_answer_on(shim_manager, "Kill");
+	buf_release(&a.payload);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
 }
 END_TEST
 
+#define GO "/run/hook-may-end"
+
 /* containerd takes "not found" as the end of the container. */
 START_TEST(a_second_delete_waits_for_the_first)
 {
-	AUTO(fd) int fd = begin_delete();
-	struct answer a = shim_ask_id("Delete", 1);
+	AUTO(buf) struct buf payload = BUF_INIT(64);
+	AUTO(fd) int first = -1, second = -1;
+	struct err err = ERR_INIT;
 
-	shim_must_fail(a, "still being deleted");
-	shim_must_fail(shim_ask_id("Delete", 0), "not found");
-	ck_assert_int_eq(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0), 1);
-	shim_must(shim_answer_on(fd, "Delete"), "Delete");
-	killed();
+	shim_start("good", SHARE_9P);
+	shim_write_spec("", "",
+			"},\"hooks\":{\"poststop\":[{\"path\":\"/bin/sh\",\"args\":[\"sh\",\"-c\","
+			"\"until [ -e " GO " ]; do sleep 0.05; done\"],\"timeout\":1000}]");
+	shim_must(shim_create(), "Create");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	first = begin_delete();
+	shim_must_fail(shim_ask_id("Delete", 100), "still being deleted");
+	second = shim_connect();
+	wire_text(&payload, 1, "c");
+	shim_ask_on(second, TASK, "Delete", &payload, 0);
+	ck_assert_int_eq(poll(&(struct pollfd){ .fd = second, .events = POLLIN }, 1, 100), 0);
+	ck_assert(file_replace_volatile(AT_FDCWD, GO, "", 0, 0600, &err) == 0);
+	shim_must(shim_answer_on(first, "Delete"), "Delete");
+	shim_must_fail(shim_answer_on(second, "Delete"), "not found");
 	shim_finish();
 }
 END_TEST
