@@ -25,6 +25,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -283,8 +284,9 @@ static bool in_child(bool (*run)(void))
 	pid_t pid = fork();
 	int status = -1;
 
+	/* LeakSanitizer cannot look into a process that has another /proc. */
 	if (pid == 0)
-		_exit(run() ? 0 : 1);
+		(void)syscall(SYS_exit_group, run() ? 0 : 1);
 	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
@@ -316,6 +318,16 @@ static bool host_has_a_pod(void)
 	return in_child(pod_finds_the_shim);
 }
 
+static bool may_be_host(void)
+{
+	return unshare(CLONE_NEWPID | CLONE_NEWNS) == 0;
+}
+
+static bool runs_a_host(void)
+{
+	return may_be_host() && in_child(host_has_a_pod);
+}
+
 /* On systems of ostree /opt is a link to /var/opt. The kubelet mounts the directory that it leads to in
  * a pod at /opt, but the paths of the host's processes begin with /var/opt there too. */
 START_TEST(a_pod_finds_users_behind_a_link_of_the_host)
@@ -325,12 +337,12 @@ START_TEST(a_pod_finds_users_behind_a_link_of_the_host)
 	free(prefix);
 	prefix = path_join(dir, "opt/kata");
 	ck_assert(mkdir(var, 0755) == 0 && symlink(_i ? var : "var", opt) == 0);
-	if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0) {
-		(void)printf("skipped: a_pod_finds_users_behind_a_link_of_the_host: %s\n",
-			     strerror(errno));
+	if (!in_child(may_be_host)) {
+		(void)printf("skipped: a_pod_finds_users_behind_a_link_of_the_host: no right to "
+			     "make namespaces\n");
 		return;
 	}
-	ck_assert(in_child(host_has_a_pod));
+	ck_assert(in_child(runs_a_host));
 }
 END_TEST
 
