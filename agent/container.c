@@ -372,11 +372,11 @@ static struct entry *await_created(struct entries *list, const char *id, struct 
 				   struct err *err)
 {
 	struct entry *e;
-	bool waits = true;
 
 	/* Found anew each time: one that could not be created is freed. */
-	while ((e = entries_find(list, id)) && e->state == ENTRY_NEW && waits)
-		waits = cond_wait_until(&list->changed, &list->lock, deadline);
+	while ((e = entries_find(list, id)) && e->state == ENTRY_NEW &&
+	       cond_wait_until(&list->changed, &list->lock, deadline))
+		;
 	if (!e)
 		err_set(err, E_NOT_FOUND, "there is no container '%.128s'", id);
 	else if (e->state == ENTRY_NEW)

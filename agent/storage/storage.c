@@ -74,13 +74,12 @@ static int claim(struct storages *s, const Grpc__Storage *storage, struct deadli
 		 struct err *err)
 {
 	struct storage *found;
-	bool in_time = true;
 	int result;
 
 	(void)pthread_mutex_lock(&s->lock);
-	/* After every wait it has to be found again, also after the last one. */
-	while ((found = find_locked(s, storage->mount_point)) && found->busy && in_time)
-		in_time = cond_wait_until(&s->released, &s->lock, deadline);
+	while ((found = find_locked(s, storage->mount_point)) && found->busy &&
+	       cond_wait_until(&s->released, &s->lock, deadline))
+		;
 	result = found ? 1 : 0;
 	if (found && found->busy) {
 		result = err_set(err, E_TIMEOUT,

@@ -105,8 +105,9 @@ int sites_blame(const struct sites *s, uint32_t except, struct err *err);
 /* --- cache.c --- */
 
 /*
- * The cache directory. Downloads, complete or partial, are named by their digest.
- * spool-* are unpacked archives. One process uses the directory at a time (flock). The parent owns its files; children get fds.
+ * The cache directory. Downloads, complete or partial, are named by their digest; spool-* are
+ * unpacked archives. One process uses the directory at a time (flock). The parent owns its files;
+ * children get fds.
  */
 struct cache {
 	char *path;

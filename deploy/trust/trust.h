@@ -110,9 +110,10 @@ DEFINE_AUTO(trust, struct trust *, NULL, trust_close)
 MUST_CHECK int trust_signatures(struct trust *t, const char *name, const void *data, size_t len,
 				const struct trust_signature *sigs, size_t nsigs, struct err *err);
 
-/* Checks expiry, creation and serial of a verified document. name is the series of its serial: "release", or
- * the name of a channel, which must be the channel that is followed. Accepted values become part of
- * trust_memory(). E_TRUST: it is refused. E_LIMIT: too many channels are remembered. */
+/* Checks expiry, creation and serial of a verified document. name is the series of its serial:
+ * "release", or the name of a channel, which must be the channel that is followed. Accepted values
+ * become part of trust_memory(). E_TRUST: it is refused. E_LIMIT: too many channels are
+ * remembered. */
 MUST_CHECK int trust_fresh(struct trust *t, const char *name, uint64_t serial, uint64_t created,
 			   uint64_t expires, struct err *err);
 

@@ -35,8 +35,8 @@ static int keep(struct spread *s, struct archive *a, const char *as, uint64_t si
 
 static int take(struct spread *s, struct archive *a, struct archive_entry *entry, struct err *err)
 {
-	const char *path = archive_entry_pathname(entry),
-		   *as; /* NULL: our locale has no such name */
+	/* NULL: our locale has no such name. */
+	const char *path = archive_entry_pathname(entry), *as;
 	const char *shown = path ? path : "an entry with a foreign name";
 	la_int64_t size = archive_entry_size(entry);
 

@@ -37,6 +37,7 @@ struct deadline deadline_again(unsigned failures, unsigned first_ms, unsigned mo
  *		;
  */
 void cond_init(pthread_cond_t *cond);
-/* With the lock held: waits for a signal; spurious wakeups are possible. False: the deadline has
- * passed. */
+/* With the lock held: waits for a signal or the deadline. True: it has waited, and what the lock
+ * guards may have changed, also if the deadline has passed now. False: the deadline had passed
+ * before, and the lock was held all the time. */
 bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, struct deadline d);

@@ -29,7 +29,8 @@
  * all, or a wrong one: of the wrong length or digest, with an invalid certificate, not HTTP. Until
  * a connection to a mirror was made, there is one attempt at a time, so an unreachable mirror costs
  * only one time-out. Redirects: at most HTTP_REDIRECTS, never from https to http or to another
- * scheme. User and password of a mirror's URL are sent to its scheme, host and port only. Certificates are verified against cacert or the system's bundle.
+ * scheme. User and password of a mirror's URL are sent to its scheme, host and port only.
+ * Certificates are verified against cacert or the system's bundle.
  *
  * A file never grows beyond its size, or beyond limit if the size is not known. Tries slower than
  * HTTP_SLOWEST for the stall time are aborted.

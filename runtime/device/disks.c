@@ -80,11 +80,10 @@ static struct disk *claim(struct disks *d, const char *path, const struct disk *
 			  struct deadline deadline, struct err *err)
 {
 	struct disk *disk;
-	bool in_time = true;
 
-	/* After every wait it has to be found again, also after the last one. */
-	while ((disk = find(d, like)) && disk->busy && in_time)
-		in_time = cond_wait_until(&d->changed, &d->lock, deadline);
+	while ((disk = find(d, like)) && disk->busy &&
+	       cond_wait_until(&d->changed, &d->lock, deadline))
+		;
 	if (disk && disk->busy) {
 		err_set(err, E_TIMEOUT, "disk %s: it is still being plugged in or out", path);
 		return NULL;

@@ -412,6 +412,17 @@ START_TEST(lines_of_another_installation_stay)
 }
 END_TEST
 
+/* For containerd_edit(): a containerd 2 whose configuration has the default path. */
+static struct cri containerd_2(const struct cri_options *o, bool *have)
+{
+	return (struct cri){ .back = &backend_containerd,
+			     .o = o,
+			     .root = root,
+			     .config = (char *)ETC "config.toml",
+			     .version = (char *)"2.2.3",
+			     .have = have };
+}
+
 static const struct {
 	const char *text, *version;
 } empty[] = {
@@ -434,12 +445,7 @@ START_TEST(a_file_with_comments_only)
 	second.nhandlers = 1;
 	put(ETC "config.toml", empty[_i].text);
 	if (empty[_i].version) {
-		struct cri c = { .back = &backend_containerd,
-				 .o = &o,
-				 .root = root,
-				 .config = (char[]){ ETC "config.toml" },
-				 .version = (char[]){ "2.2.3" },
-				 .have = have };
+		struct cri c = containerd_2(&o, have);
 		AUTO(edits) struct edits e = EDITS_INIT(root), undo = EDITS_INIT(root);
 		AUTO(json) struct json *edited = json_make_object();
 		const char *text;
@@ -1041,12 +1047,7 @@ static char *edit_block_of_2(const struct json *recorded, struct json *record)
 {
 	struct cri_options o = options();
 	bool have[ARRAY_LEN(handlers)] = { false };
-	struct cri c = { .back = &backend_containerd,
-			 .o = &o,
-			 .root = root,
-			 .config = (char[]){ ETC "config.toml" },
-			 .version = (char[]){ "2.2.3" },
-			 .have = have };
+	struct cri c = containerd_2(&o, have);
 	AUTO(edits) struct edits e = EDITS_INIT(root);
 	const char *text;
 

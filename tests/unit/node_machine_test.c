@@ -729,18 +729,23 @@ START_TEST(a_withdrawn_uninstall_does_not_happen)
 }
 END_TEST
 
-/* It says nothing of the release, and must not stop the turns of other nodes, even if the request
- * was withdrawn meanwhile. */
-START_TEST(a_refused_uninstall_is_no_failed_turn)
+static void begin_uninstall(void)
 {
-	struct message said;
-
 	begin_with(&usual, NULL);
 	to_rest();
 	ask_uninstall();
 	expect_job(JOB_NONE);
 	grant(m.kept.turn);
 	expect_job(JOB_UNINSTALL);
+}
+
+/* It says nothing of the release, and must not stop the turns of other nodes, even if the request
+ * was withdrawn meanwhile. */
+START_TEST(a_refused_uninstall_is_no_failed_turn)
+{
+	struct message said;
+
+	begin_uninstall();
 	if (_i == 1)
 		withdraw();
 	fails_with(JOB_UNINSTALL, "state", "2 running pods use it");
@@ -839,12 +844,7 @@ START_TEST(an_uninstall_goes_on_in_another_process)
 	struct err err = ERR_INIT;
 	AUTO(json) struct json *j = NULL;
 
-	begin_with(&usual, NULL);
-	to_rest();
-	ask_uninstall();
-	expect_job(JOB_NONE);
-	grant(m.kept.turn);
-	expect_job(JOB_UNINSTALL);
+	begin_uninstall();
 	j = kept_json(&m.kept);
 	ck_assert_msg(kept_parse(&kept, j, &err) == 0, "%s", err.msg);
 	begin_with(&usual, &kept);
