@@ -5,36 +5,16 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "host/vcpu.h"
 #include "json/json.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, MICRO = 1000000, VCPUS_MAX = 240, PERIOD = 100000, LIST_MAX = 4096 };
+enum { MIB = 1 << 20, MICRO = 1000000, VCPUS_MAX = 240, PERIOD = 100000 };
 
 /* --- limits --- */
-
-/* The number of processors in "0-3,8"; 0 if the text is not such a list. */
-static unsigned count_cpus(const char *list)
-{
-	AUTO(strv) char **ranges = strv_split(list, ",");
-	uint64_t n = 0;
-
-	strv_each(range, ranges) {
-		AUTO(strv) char **ends = strv_split(*range, "-");
-		struct err bad = ERR_INIT;
-		uint64_t first, last;
-
-		if (str_u64(ends ? ends[0] : "", 10, 0, LIST_MAX, "processor", &first, &bad) < 0)
-			return 0;
-		last = first;
-		if (ends[1] && str_u64(ends[1], 10, first, LIST_MAX, "processor", &last, &bad) < 0)
-			return 0;
-		n += last - first + 1;
-	}
-	return n > LIST_MAX ? LIST_MAX : (unsigned)n;
-}
 
 /* Rounded down, so that what fits exactly fits, but a limit stays one. */
 static uint64_t microcpus_of(int64_t quota, uint64_t period)
@@ -54,12 +34,14 @@ static void update_cpus(struct limits *l, const struct oci_resources *r)
 {
 	bool quota = r->cpu.quota.set && r->cpu.quota.v != 0;
 	bool period = r->cpu.period.set && r->cpu.period.v != 0;
+	struct err bad = ERR_INIT;
 
 	if (quota || period)
 		l->microcpus = microcpus_of(quota ? r->cpu.quota.v : 0,
 					    period ? r->cpu.period.v : 0);
-	if (!str_empty(r->cpu.cpus))
-		l->cpuset = count_cpus(r->cpu.cpus);
+	/* The host's control group refuses a list that cannot be parsed. */
+	if (!str_empty(r->cpu.cpus) && cpu_list_parse(r->cpu.cpus, &l->cpuset, &bad) < 0)
+		CPU_ZERO(&l->cpuset);
 }
 
 /* a + b, at most UINT64_MAX. */
@@ -92,12 +74,14 @@ void limits_update(struct limits *l, const struct oci_resources *r)
 
 struct limits limits_higher(const struct limits *a, const struct limits *b)
 {
-	return (struct limits){
+	struct limits higher = {
 		.microcpus = a->microcpus > b->microcpus ? a->microcpus : b->microcpus,
-		.cpuset = a->cpuset > b->cpuset ? a->cpuset : b->cpuset,
 		.memory = a->memory > b->memory ? a->memory : b->memory,
 		.huge = a->huge > b->huge ? a->huge : b->huge,
 	};
+
+	CPU_OR(&higher.cpuset, &a->cpuset, &b->cpuset);
+	return higher;
 }
 
 /* --- annotations with the limits of a pod --- */
@@ -233,20 +217,48 @@ void sizing_put_pod(struct sizing *z, const struct limits *l)
 
 /* --- sizes --- */
 
-/* The sums over all containers, or the pod's limits where they are higher. */
+/*
+ * The processors that containers without a quota have to themselves, as with the kubelet's static
+ * CPU manager, which sets no quota then. Processors on which containers with a quota run as well
+ * are the node's shared pool: they tell where a container runs, not how much.
+ */
+static void find_exclusive(const struct sizing *z, cpu_set_t *out)
+{
+	cpu_set_t shared;
+
+	CPU_ZERO(out);
+	CPU_ZERO(&shared);
+	for (size_t i = 0; i < z->containers.n; i++) {
+		const struct limits *l = &z->containers.v[i].limits;
+		cpu_set_t *all = l->microcpus ? &shared : out;
+
+		CPU_OR(all, all, &l->cpuset);
+	}
+	CPU_AND(&shared, &shared, out);
+	CPU_XOR(out, out, &shared);
+}
+
+/* The limits of the pod and, where it has none, the sums over its containers. */
 static struct limits total(const struct sizing *z)
 {
-	struct limits sum = { 0 };
+	struct limits all = { 0 };
 
 	for (size_t i = 0; i < z->containers.n; i++) {
 		const struct limits *l = &z->containers.v[i].limits;
 
-		sum.microcpus = add(sum.microcpus, l->microcpus);
-		sum.cpuset = l->cpuset > sum.cpuset ? l->cpuset : sum.cpuset;
-		sum.memory = add(sum.memory, l->memory);
-		sum.huge = add(sum.huge, l->huge);
+		all.microcpus = add(all.microcpus, l->microcpus);
+		all.memory = add(all.memory, l->memory);
+		all.huge = add(all.huge, l->huge);
 	}
-	return limits_higher(&sum, &z->pod);
+	if (z->pod.microcpus)
+		all.microcpus = z->pod.microcpus;
+	else
+		find_exclusive(z, &all.cpuset);
+	if (z->pod.memory)
+		all.memory = z->pod.memory;
+	if (z->pod.huge)
+		all.huge = z->pod.huge;
+	return all;
 }
 
 static long host_cpus(void)
@@ -261,12 +273,21 @@ static uint64_t default_microcpus(const struct runtime_config *c)
 	return (uint64_t)((c->vcpus < 0 ? (double)host_cpus() : c->vcpus) * MICRO + 0.5);
 }
 
-/* Rounds up to whole processors, at least one. */
+/* Rounds up to whole processors. */
 static unsigned whole(uint64_t microcpus)
 {
 	uint64_t n = microcpus / MICRO + (microcpus % MICRO != 0);
 
-	return n > VCPUS_MAX ? VCPUS_MAX : n ? (unsigned)n : 1;
+	return n > VCPUS_MAX ? VCPUS_MAX : (unsigned)n;
+}
+
+/* The number of processors for the limits: enough for the quotas beside the exclusive ones. */
+static unsigned vcpus_for(const struct limits *l, uint64_t microcpus)
+{
+	unsigned least = whole(add(microcpus, l->microcpus));
+	unsigned own = (unsigned)CPU_COUNT(&l->cpuset) + whole(l->microcpus);
+
+	return least > own ? least : own ? own : 1;
 }
 
 static uint64_t mib(uint64_t bytes)
@@ -287,17 +308,15 @@ struct vmm_size sizing_most(const struct runtime_config *c)
 	return most;
 }
 
-/* The size that the limits need, without bounds. A cpuset counts only where there is no quota: it
- * tells where a container runs, not how much. */
+/* The size that the limits need, without bounds. */
 static struct vmm_size wanted(const struct sizing *z)
 {
 	const struct limits l = total(z);
-	struct vmm_size size = { whole(add(default_microcpus(z->config), l.microcpus)),
-				 add((uint64_t)z->config->memory_mib, mib(add(l.memory, l.huge))) };
 
-	if (!l.microcpus && l.cpuset > size.vcpus)
-		size.vcpus = l.cpuset;
-	return size;
+	return (struct vmm_size){
+		vcpus_for(&l, default_microcpus(z->config)),
+		add((uint64_t)z->config->memory_mib, mib(add(l.memory, l.huge))),
+	};
 }
 
 struct vmm_size sizing_now(const struct sizing *z)

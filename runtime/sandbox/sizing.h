@@ -14,9 +14,13 @@
  *	sizing_put(&z, id, NULL)		// it is removed
  *	sizing_release(&z)
  *
- * Of two sums the larger counts: the limits of the whole pod, which annotations may have, and the
- * sum over its containers. An update of a container changes the pod's limits by the same amount,
+ * Where the whole pod has a limit, which annotations may tell, it alone counts: a kubelet gives it to
+ * each container that has none of its own, so that their sum would be too much. Otherwise the sum
+ * over the containers counts. An update of a container changes the pod's limits by the same amount,
  * unless these are updated by themselves (sizing_put_pod).
+ *
+ * Of processors, a container without a quota adds those of its cpuset that no container with a quota
+ * shares.
  *
  * No I/O, no locks: resize.c has them.
  */
@@ -27,6 +31,7 @@
 #include "oci/spec.h"
 #include "vmm/vmm.h"
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -34,7 +39,7 @@
 struct limits {
 	uint64_t microcpus; /* processors' worth of time, quota / period, in millionths: sums of
 			     * fractions would not be exact, and change with each update */
-	unsigned cpuset;    /* number of processors that it is bound to */
+	cpu_set_t cpuset;   /* the host's processors that it is bound to */
 	uint64_t memory;    /* bytes */
 	uint64_t huge;      /* bytes of huge pages, which memory does not count */
 };

@@ -75,7 +75,7 @@ static const struct {
 	{ "{\"cpu\": {\"cpus\": \"0-3,8\"}}", 5, 256 },
 	{ "{\"cpu\": {\"cpus\": \"0-3,8\", \"quota\": 100000}}", 2, 256 },
 	{ "{\"cpu\": {\"cpus\": \"3-1\"}}", 1, 256 },
-	{ "{\"cpu\": {\"cpus\": \"0-4095\"}}", 8, 256 },
+	{ "{\"cpu\": {\"cpus\": \"0-1023\"}}", 8, 256 },
 };
 
 START_TEST(the_size_of_a_vm_for_one_container)
@@ -193,7 +193,8 @@ static struct sizing said(void)
 	return z;
 }
 
-START_TEST(the_limits_of_the_pod_count_until_containers_exceed_them)
+/* A kubelet gives a container without a limit that of its pod. */
+START_TEST(the_limits_of_the_pod_count_alone)
 {
 	struct sizing z = said();
 
@@ -203,7 +204,36 @@ START_TEST(the_limits_of_the_pod_count_until_containers_exceed_them)
 	put(&z, "a", MIB_1);
 	is(&z, 3, 556);
 	put(&z, "b", MIB_2);
-	is(&z, 4, 556); /* more than was said */
+	is(&z, 3, 556);
+	put(&z, "c", MIB_2);
+	is(&z, 3, 556);
+	sizing_release(&z);
+}
+END_TEST
+
+#define CPUS(list)     "{\"cpu\": {\"cpus\": \"" list "\", \"quota\": -1}}"
+#define QUOTA(n, list) "{\"cpu\": {\"cpus\": \"" list "\", \"quota\": " n "}}"
+
+/* As the kubelet's static CPU manager sets them: either exclusive processors without a quota, or
+ * the shared pool. */
+static const struct {
+	const char *containers[3];
+	unsigned vcpus;
+} exclusive[] = {
+	{ { CPUS("4-7"), QUOTA("10000", "0-3") }, 5 },
+	{ { CPUS("4-5"), CPUS("6-7") }, 4 },
+	{ { CPUS("4-5"), CPUS("6-7"), QUOTA("200000", "0-3") }, 6 },
+	{ { CPUS("0-7"), QUOTA("100000", "0-7") }, 2 }, /* nothing is exclusive */
+	{ { CPUS("0-3"), CPUS("0-3") }, 4 },
+};
+
+START_TEST(exclusive_processors_count)
+{
+	struct sizing z = sizing_for(&config);
+
+	for (unsigned i = 0; i < 3 && exclusive[_i].containers[i]; i++)
+		put(&z, (char[]){ (char)('a' + i), '\0' }, exclusive[_i].containers[i]);
+	is(&z, exclusive[_i].vcpus, 256);
 	sizing_release(&z);
 }
 END_TEST
@@ -341,7 +371,8 @@ int main(void)
 	tcase_add_test(tc, updates_keep_what_they_do_not_name);
 	tcase_add_loop_test(tc, annotations_have_the_limits_of_the_pod, 0, (int)ARRAY_LEN(pods));
 	tcase_add_test(tc, containers_come_and_go);
-	tcase_add_test(tc, the_limits_of_the_pod_count_until_containers_exceed_them);
+	tcase_add_test(tc, the_limits_of_the_pod_count_alone);
+	tcase_add_loop_test(tc, exclusive_processors_count, 0, (int)ARRAY_LEN(exclusive));
 	tcase_add_test(tc, updates_of_containers_and_of_the_pod_change_the_size);
 	tcase_add_test(tc, limits_beyond_the_maximum_are_refused);
 	tcase_add_loop_test(tc, fractions_that_come_to_the_maximum_fit, 0, (int)ARRAY_LEN(parts));
