@@ -196,6 +196,48 @@ int str_hex_digit(char c)
 	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
+size_t str_utf8_length(const char *s, size_t left)
+{
+	static const struct {
+		unsigned char first, last, low, high; /* the lead byte; bounds of the second byte */
+		size_t len;
+	} forms[] = {
+		{ 0x00, 0x7F, 0, 0, 1 },       { 0xC2, 0xDF, 0x80, 0xBF, 2 },
+		{ 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
+		{ 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
+		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 },
+		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
+	};
+	const unsigned char *b = (const unsigned char *)s;
+
+	for (size_t i = 0; left && i < ARRAY_LEN(forms); i++) {
+		if (b[0] < forms[i].first || b[0] > forms[i].last)
+			continue;
+		if (forms[i].len > left)
+			return 0;
+		if (forms[i].len > 1 && (b[1] < forms[i].low || b[1] > forms[i].high))
+			return 0;
+		for (size_t k = 2; k < forms[i].len; k++)
+			if ((b[k] & 0xC0) != 0x80)
+				return 0;
+		return forms[i].len;
+	}
+	return 0;
+}
+
+void str_make_utf8(char *s)
+{
+	size_t left = strlen(s), n;
+
+	for (; left; s += n, left -= n) {
+		n = str_utf8_length(s, left);
+		if (!n) {
+			*s = '?';
+			n = 1;
+		}
+	}
+}
+
 char *str_url_decode(const char *text, size_t len, bool plus)
 {
 	AUTO(str) char *out = xcalloc(1, len + 1);

@@ -50,6 +50,12 @@ int str_hex_digit(char c);
  * NULL if an escape is malformed or stands for NUL. */
 char *str_url_decode(const char *text, size_t len, bool plus);
 
+/* The length of the UTF-8 sequence at the start of s, which has left bytes; 0 if it is none: no overlong
+ * form, no surrogate, at most U+10FFFF. */
+size_t str_utf8_length(const char *s, size_t left);
+/* Replaces each byte that is no part of a UTF-8 sequence by '?'. */
+void str_make_utf8(char *s);
+
 /* NULL-terminated lists. A NULL list is an empty one. A push takes time proportional to the length
  * of the list, so long lists are made with strv_split() or vec.h. */
 size_t strv_len(char *const *list);

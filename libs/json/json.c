@@ -51,10 +51,7 @@ static json_t *store(const char *text)
 
 	if (j)
 		return j;
-	for (char *p = kept; *p; p++) {
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	}
+	str_make_utf8(kept);
 	return (json_t *)out(json_string(kept));
 }
 

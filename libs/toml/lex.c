@@ -45,41 +45,12 @@ static int fail_here(const struct toml_lexer *lx, struct err *err, const char *w
 	return toml_lex_fail(lx, &span, err, "%s", what);
 }
 
-/* The length of the UTF-8 sequence at s, or 0: no overlong form, no surrogate, at most U+10FFFF. */
-static size_t utf8_length(const unsigned char *s, size_t left)
-{
-	static const struct {
-		unsigned char first, last, low, high; /* the lead byte; bounds of the second byte */
-		size_t len;
-	} forms[] = {
-		{ 0x00, 0x7F, 0, 0, 1 },       { 0xC2, 0xDF, 0x80, 0xBF, 2 },
-		{ 0xE0, 0xE0, 0xA0, 0xBF, 3 }, { 0xE1, 0xEC, 0x80, 0xBF, 3 },
-		{ 0xED, 0xED, 0x80, 0x9F, 3 }, { 0xEE, 0xEF, 0x80, 0xBF, 3 },
-		{ 0xF0, 0xF0, 0x90, 0xBF, 4 }, { 0xF1, 0xF3, 0x80, 0xBF, 4 },
-		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
-		if (s[0] < forms[i].first || s[0] > forms[i].last)
-			continue;
-		if (forms[i].len > left)
-			return 0;
-		if (forms[i].len > 1 && (s[1] < forms[i].low || s[1] > forms[i].high))
-			return 0;
-		for (size_t k = 2; k < forms[i].len; k++)
-			if ((s[k] & 0xC0) != 0x80)
-				return 0;
-		return forms[i].len;
-	}
-	return 0;
-}
-
 static int check_encoding(struct toml_lexer *lx, struct err *err)
 {
 	struct toml_lexer at = *lx; /* a copy that counts lines */
 
 	while (at.at < lx->len) {
-		size_t n = utf8_length((const unsigned char *)lx->text + at.at, lx->len - at.at);
+		size_t n = str_utf8_length(lx->text + at.at, lx->len - at.at);
 
 		if (n == 0)
 			return fail_here(&at, err, "not UTF-8");

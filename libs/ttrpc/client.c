@@ -143,8 +143,8 @@ static void deliver(struct pending *p, const Ttrpc__Response *r)
 	bool keeps = p->keeps_reply;
 
 	if (r->status && r->status->code) {
-		err_set(&err, err_from_rpc_status(r->status->code), "%s",
-			r->status->message ? r->status->message : "the peer gave no reason");
+		(void)err_take(&err, (int)err_from_rpc_status(r->status->code), 0, ERR_HERE,
+			       r->status->message ? r->status->message : "the peer gave no reason");
 	} else if (p->reader) {
 		deliver_bytes(p, r->payload.data, r->payload.len);
 		return;

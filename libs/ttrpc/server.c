@@ -95,9 +95,14 @@ static void send_status(struct conn *conn, uint32_t stream, const struct err *er
 {
 	Google__Rpc__Status status = GOOGLE__RPC__STATUS__INIT;
 	Ttrpc__Response response = TTRPC__RESPONSE__INIT;
+	char text[sizeof(err->msg)];
 
+	/* The message may have a name in another encoding, or be cut within a character. Clients in
+	 * Go refuse a response with such a text as a whole, also its code. */
+	(void)str_print(text, sizeof(text), "%s", err->msg);
+	str_make_utf8(text);
 	status.code = err_rpc_status(err->code);
-	status.message = (char *)err->msg;
+	status.message = text;
 	response.status = &status;
 	send_response(conn, stream, &response);
 }

@@ -51,7 +51,7 @@ static void on_check(struct ttrpc_call *call, const void *request, void *arg)
 
 	(void)request;
 	(void)arg;
-	err_set(&err, E_NOT_FOUND, "no such thing");
+	err_set(&err, E_NOT_FOUND, "no such thing: caf\xe9\n");
 	ttrpc_fail(call, &err);
 }
 
@@ -211,7 +211,7 @@ START_TEST(calls_are_answered)
 	ck_assert_str_eq(version, "hello");
 	ck_assert(call("Check", 60000, NULL, &err) < 0);
 	ck_assert_int_eq(err.code, E_NOT_FOUND);
-	ck_assert_str_eq(err.msg, "Check: no such thing");
+	ck_assert_str_eq(err.msg, "Check: no such thing: caf??");
 	err_clear(&err);
 	ck_assert(call("Nothing", 60000, NULL, &err) < 0);
 	ck_assert_int_eq(err.code, E_UNSUPPORTED);
