@@ -13,6 +13,7 @@
 #include "protocols/ttrpc.pb-c.h"
 #include "ttrpc/bytes.h"
 #include "ttrpc/conn.h"
+#include "ttrpc/unpack.h"
 
 #include <pthread.h>
 #include <time.h>
@@ -149,8 +150,7 @@ static void deliver(struct pending *p, const Ttrpc__Response *r)
 		deliver_bytes(p, r->payload.data, r->payload.len);
 		return;
 	} else if (p->reply_type) {
-		reply = protobuf_c_message_unpack(p->reply_type, NULL, r->payload.len,
-						  r->payload.data);
+		reply = ttrpc_unpack(p->reply_type, r->payload.len, r->payload.data);
 		if (!reply)
 			err_set(&err, E_PROTOCOL, "the answer is not a valid %s message",
 				p->reply_type->name);
@@ -208,7 +208,7 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 		hand_over(p, data, len);
 		return 0;
 	}
-	response = ttrpc__response__unpack(NULL, f->len, body);
+	response = ttrpc_unpack(&ttrpc__response__descriptor, f->len, body);
 	if (!response) {
 		err_set(err, E_PROTOCOL, "the frame does not hold a ttRPC response");
 		complete(p, NULL, err);

@@ -17,6 +17,7 @@
 #include "protocols/ttrpc.pb-c.h"
 #include "ttrpc/bytes.h"
 #include "ttrpc/conn.h"
+#include "ttrpc/unpack.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -357,7 +358,7 @@ static int new_call(struct session *s, uint32_t stream, const Ttrpc__Request *r,
 		return -1;
 	if (check_room(s, method, r->payload.len, err) < 0)
 		return -1;
-	request = protobuf_c_message_unpack(method->request, NULL, r->payload.len, r->payload.data);
+	request = ttrpc_unpack(method->request, r->payload.len, r->payload.data);
 	if (!request)
 		return err_set(err, E_INVALID, "%s: the request is not a valid %s message",
 			       method->name, method->request->name);
@@ -399,7 +400,7 @@ static int on_frame(void *arg, const struct ttrpc_frame *f, const uint8_t *body,
 		err_set(&why, E_INVALID, "stream id %u: a client's must be odd", f->stream);
 	else if (f->flags & TTRPC_REMOTE_OPEN)
 		err_set(&why, E_UNSUPPORTED, "streaming calls are not supported");
-	else if (!(request = ttrpc__request__unpack(NULL, f->len, body)))
+	else if (!(request = ttrpc_unpack(&ttrpc__request__descriptor, f->len, body)))
 		err_set(&why, E_INVALID, "the frame does not hold a ttRPC request");
 	else
 		(void)new_call(s, f->stream, request, &why);

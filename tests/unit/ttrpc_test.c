@@ -6,6 +6,7 @@
 
 #include "tests/unit/suite.h"
 
+#include "base/buf.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -629,6 +630,38 @@ START_TEST(the_client_survives_a_hostile_server)
 }
 END_TEST
 
+/* A frame of 4 bytes, again and again: protobuf-c copies the list in the status each time, or has a
+ * large message for each. */
+static const struct {
+	const char *part;
+	size_t len, times;
+} costly_answers[] = {
+	{ "\x0a\x02\x1a\0", 4, TTRPC_MESSAGE_MAX / 4 },
+	{ "\x7a\0", 2, TTRPC_MESSAGE_MAX / 2 },
+};
+
+START_TEST(what_an_answer_may_cost_is_bounded)
+{
+	struct ttrpc_frame f = { .stream = 1, .type = TTRPC_RESPONSE };
+	AUTO(buf) struct buf body = BUF_INIT(TTRPC_MESSAGE_MAX);
+	Grpc__CheckRequest request = GRPC__CHECK_REQUEST__INIT;
+	uint8_t head[TTRPC_HEADER];
+
+	for (size_t i = 0; i < costly_answers[_i].times; i++)
+		buf_add(&body, costly_answers[_i].part, costly_answers[_i].len);
+	f.len = (uint32_t)body.len;
+	ttrpc_encode_header(&f, head);
+	start('c');
+	(void)ttrpc_call_async(client, "grpc.Health", "Version", &request,
+			       &grpc__version_check_response__descriptor, DEADLINE_NEVER, on_done,
+			       NULL);
+	send_bytes(head, sizeof(head));
+	send_bytes(body.data, body.len);
+	ck_assert_int_eq(wait_done(), E_PROTOCOL);
+	finish();
+}
+END_TEST
+
 static void on_stuck(void *arg, const void *reply, const struct err *err)
 {
 	(void)reply;
@@ -778,6 +811,8 @@ int main(void)
 	tcase_add_test(tc, the_server_survives_bad_frames);
 	tcase_add_loop_test(tc, the_client_survives_a_hostile_server, 0,
 			    (int)ARRAY_LEN(hostile_answers));
+	tcase_add_loop_test(tc, what_an_answer_may_cost_is_bounded, 0,
+			    (int)ARRAY_LEN(costly_answers));
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }
