@@ -44,8 +44,19 @@ int user_groups(const struct oci_user *u, struct err *err)
 	return 0;
 }
 
+/* To the kernel, -1 means that an id stays as it is: root's. */
+static int check_ids(const struct oci_user *u, struct err *err)
+{
+	if (u->uid == (uid_t)-1 || u->gid == (gid_t)-1)
+		return err_set(err, E_INVALID, "%s %u is not an id",
+			       u->uid == (uid_t)-1 ? "uid" : "gid", (unsigned)-1);
+	return 0;
+}
+
 int user_become(const struct oci_user *u, struct err *err)
 {
+	if (check_ids(u, err) < 0)
+		return -1;
 	own_streams(u->uid);
 	(void)umask(u->umask.set ? (mode_t)u->umask.v & 0777 : 022);
 	if (user_groups(u, err) < 0)
@@ -63,7 +74,8 @@ int user_view_enter(const struct oci_user *u, const struct capability_sets *caps
 		    struct user_view *view, struct err *err)
 {
 	/* setfsuid and setfsgid change only this thread, not the ids of the process. */
-	if (user_groups(u, err) < 0 || capabilities_effective(~0ULL, &view->effective, err) < 0)
+	if (check_ids(u, err) < 0 || user_groups(u, err) < 0 ||
+	    capabilities_effective(~0ULL, &view->effective, err) < 0)
 		return -1;
 	(void)setfsgid(u->gid);
 	(void)setfsuid(u->uid);

@@ -448,6 +448,15 @@ START_TEST(no_new_privs_and_rlimits)
 }
 END_TEST
 
+START_TEST(minus_one_is_no_user)
+{
+	ck_assert_int_eq(refused(&(struct parts){ .user = "{\"uid\":4294967295,\"gid\":0}" }),
+			 E_INVALID);
+	ck_assert_int_eq(refused(&(struct parts){ .user = "{\"uid\":7,\"gid\":4294967295}" }),
+			 E_INVALID);
+}
+END_TEST
+
 START_TEST(oom_score)
 {
 	expect(&(struct parts){ .script = "cat /proc/self/oom_score_adj",
@@ -2221,6 +2230,7 @@ static void add_tests(TCase *real)
 	tcase_add_test(real, capabilities_are_what_was_asked_for);
 	tcase_add_test(real, unknown_capabilities_are_left_out);
 	tcase_add_test(real, no_new_privs_and_rlimits);
+	tcase_add_test(real, minus_one_is_no_user);
 	tcase_add_test(real, oom_score);
 	tcase_add_test(real, a_container_has_a_session_keyring);
 	tcase_add_test(real, readonly_root_and_paths);
