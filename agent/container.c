@@ -83,6 +83,7 @@ static int make_core(struct entry *e, const struct oci_spec *spec, struct deadli
 	struct container *core = NULL;
 	int result = -1;
 
+	init->is_ns_init = !e->in_pid_ns_of_others;
 	scale_limits(); /* the VM has grown for this container */
 	if (process_pipes(init, spec->process->terminal, &o.stdio, err) == 0)
 		result = container_create(&o, &core, &init->core, err);

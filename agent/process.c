@@ -202,7 +202,7 @@ int process_signal(const struct process *p, unsigned number, struct err *err)
 {
 	const struct child *child = &p->core.child;
 
-	if (!*p->exec_id && number == SIGTERM && !handles(child->pid, SIGTERM))
+	if (p->is_ns_init && number == SIGTERM && !handles(child->pid, SIGTERM))
 		number = SIGKILL;
 	return spawn_signal(child, (int)number, err);
 }

@@ -50,6 +50,7 @@ struct process {
 	const struct process_owner *owner;
 	struct entry *entry; /* its container; for the owner's use */
 	char *exec_id;       /* "" for the container's first process */
+	bool is_ns_init; /* the first of its pid namespace: the kernel drops its unhandled signals */
 	/* The child: pid and pidfd stay valid while the lock is held. */
 	struct container_process core;
 	struct watch *exit_watch;             /* loop */
@@ -85,8 +86,7 @@ bool process_wait(struct process *p, struct process_waiter *w);
 void process_wait_cancel(struct process *p, struct process_waiter *w);
 
 /* With the lock held, for a process that was not reaped: sends a signal. SIGTERM becomes SIGKILL
- * for a container's first process that does not handle it: the kernel ignores SIGTERM for PID 1
- * then. */
+ * for the first process of a pid namespace that does not handle it: the kernel would drop it. */
 MUST_CHECK int process_signal(const struct process *p, unsigned number, struct err *err);
 
 /* loop: the stream with the process's output or, if errors, its error output; borrowed. NULL with

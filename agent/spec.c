@@ -122,6 +122,12 @@ static int add_guest_hooks(struct sandbox *s, struct oci_spec *spec, struct err 
 	return add_hooks(&spec->hooks.poststop, path, "poststop", err);
 }
 
+void spec_adjust_process(struct oci_process *p)
+{
+	if (!p->oom_score_adj.set)
+		p->oom_score_adj = (struct oci_i64){ true, 0 };
+}
+
 int spec_adjust(struct sandbox *s, int pid_ns, struct oci_spec *spec, struct err *err)
 {
 	if (!spec->process)
@@ -130,6 +136,7 @@ int spec_adjust(struct sandbox *s, int pid_ns, struct oci_spec *spec, struct err
 		return err_set(err, E_INVALID, "the specification's process has no arguments");
 	if (str_empty(spec->root_path))
 		return err_set(err, E_INVALID, "the specification has no root path");
+	spec_adjust_process(spec->process);
 	set_namespaces(s, pid_ns, spec);
 	return add_guest_hooks(s, spec, err);
 }

@@ -5,6 +5,7 @@
 
 #include "agent/container.h"
 #include "agent/sandbox.h"
+#include "agent/spec.h"
 #include "base/mem.h"
 #include "oci/message.h"
 #include "protocols/agent.pb-c.h"
@@ -25,7 +26,10 @@ static int exec_process(struct entry *e, const Grpc__ExecProcessRequest *r,
 	if (!r->process)
 		return err_set(err, E_INVALID, "the request has no process");
 	spec = oci_process_from_message(r->process, err);
-	return spec ? entry_exec(e, r->exec_id, spec, deadline, err) : -1;
+	if (!spec)
+		return -1;
+	spec_adjust_process(spec);
+	return entry_exec(e, r->exec_id, spec, deadline, err);
 }
 
 void on_exec_process(struct ttrpc_call *call, const void *request, void *arg)

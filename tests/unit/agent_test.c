@@ -141,6 +141,48 @@ START_TEST(a_killed_process_reports_128_and_the_signal_to_all_waiters)
 }
 END_TEST
 
+/* In the pid namespace of another container the kernel does not drop its SIGTERM. */
+START_TEST(sigterm_is_sigterm_in_the_namespace_of_another)
+{
+	Grpc__StartContainerRequest go = GRPC__START_CONTAINER_REQUEST__INIT;
+	struct lab_container c;
+
+	lab_run("first", "sleep 100", false);
+	lab_container(&c, "joins", "exec sleep 100", false);
+	c.request.sandbox_pidns = true;
+	(void)lab_must("CreateContainer", &c.request, NULL);
+	lab_container_free(&c);
+	go.container_id = (char *)"joins";
+	(void)lab_must("StartContainer", &go, NULL);
+	lab_signal("joins", "joins", SIGTERM);
+	ck_assert_int_eq(lab_wait("joins", ""), 128 + SIGTERM);
+	lab_remove("joins");
+	lab_signal("first", "", SIGKILL);
+	(void)lab_wait("first", "");
+	lab_remove("first");
+}
+END_TEST
+
+/* The agent's own score protects it, under systemd; a container must not inherit it. */
+START_TEST(the_oom_score_of_the_agent_stays_its_own)
+{
+	AUTO(str) char *path = str_fmt("/proc/%d/oom_score_adj", (int)lab_agent);
+	AUTO(str) char *out = NULL;
+	struct err err = ERR_INIT;
+
+	ck_assert_msg(file_write(AT_FDCWD, path, "200", &err) == 0, "%s", err.msg);
+	lab_run("o", "cat /proc/self/oom_score_adj; sleep 100", false);
+	lab_exec("o", "e", "cat /proc/self/oom_score_adj", false);
+	out = lab_read("ReadStdout", "o", "e");
+	ck_assert_str_eq(out, "0\n");
+	ck_assert_int_eq(lab_wait("o", "e"), 0);
+	lab_signal("o", "", SIGKILL);
+	(void)lab_wait("o", "");
+	lab_remove("o");
+	ck_assert_int_eq(lab_output("p", "cat /proc/self/oom_score_adj", "0\n"), 0);
+}
+END_TEST
+
 START_TEST(streams_carry_everything)
 {
 	enum { SIZE = 3 << 20 };
@@ -651,6 +693,8 @@ int main(void)
 	tcase_add_test(tc, containers_leave_tasks_to_the_agent);
 	tcase_add_test(tc, every_wait_returns_the_same_status_even_later);
 	tcase_add_test(tc, a_killed_process_reports_128_and_the_signal_to_all_waiters);
+	tcase_add_test(tc, sigterm_is_sigterm_in_the_namespace_of_another);
+	tcase_add_test(tc, the_oom_score_of_the_agent_stays_its_own);
 	tcase_add_test(tc, streams_carry_everything);
 	tcase_add_test(tc, output_written_before_the_end_is_not_lost);
 	tcase_add_test(tc, a_background_writer_does_not_delay_the_exit);
