@@ -384,8 +384,35 @@ START_TEST(an_empty_dir_is_on_the_disk_of_the_pod)
 }
 END_TEST
 
+/* --- owners --- */
+
+static const char *const maps[] = { "uidmap=0:100000:65536", "gidmap=0:100000:65536" };
+
+/* Of an overlay, and of an image that would be left to the guest. */
+START_TEST(a_snapshotter_that_wants_owners_mapped_is_refused)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024), m = BUF_INIT(1024);
+
+	wire_text(&m, 1, _i % 2 ? "ext4" : "overlay");
+	wire_text(&m, 2, _i % 2 ? DIR "/image" : "overlay");
+	if (_i % 2)
+		wire_text(&m, 4, "loop");
+	wire_text(&m, 4, maps[_i / 2]);
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_bytes(&payload, 3, m.data, m.len);
+	shim_start("good", SHARE_9P);
+	shim_write(DIR "/image", "");
+	shim_write_spec("", "", "");
+	shim_must_fail(shim_ask("Create", &payload, 0), maps[_i / 2]);
+	shim_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+	tcase_add_loop_test(t, a_snapshotter_that_wants_owners_mapped_is_refused, 0,
+			    2 * ARRAY_LEN(maps));
 	tcase_add_test(t, a_disk_below_the_root_is_not_left_to_the_guest);
 	tcase_add_test(t, an_empty_dir_is_on_the_disk_of_the_pod);
 	tcase_add_loop_test(t, only_the_default_profile_of_an_engine_is_left_out, 0,
