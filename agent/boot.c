@@ -113,11 +113,13 @@ static int set_hostname(struct err *err)
  * The limits of the agent, and of containers whose specification has none. The kernel gives PID 1
  * few open files; by the memory at boot, which may grow, it limits open files of all, and processes
  * of a user and pending signals. Memory for files counts for the container that opens them, and
- * processes are limited by the control group of all containers. By the memory at boot it also limits
- * what root watches with epoll, the containers and the agent together; that memory counts for the
- * container, too. By the processors at boot, it limits the numbers of processes, and so the processes
- * of a large pod. The unit for guests with systemd has the same limits (osbuilder/systemd), and systemd
- * itself gives no limit to all open files and all numbers to processes.
+ * processes are limited by the control group of all containers. A specification may ask for more open
+ * files than the million that the kernel allows a process: as many as systemd allows on a node. By the
+ * memory at boot the kernel also limits what root watches with epoll, the containers and the agent
+ * together; that memory counts for the container, too. By the processors at boot, it limits the
+ * numbers of processes, and so the processes of a large pod. The unit for guests with systemd has the
+ * same limits (osbuilder/systemd), and systemd itself gives no limit to all open files and all numbers
+ * to processes.
  */
 static int raise_limits(struct err *err)
 {
@@ -133,6 +135,7 @@ static int raise_limits(struct err *err)
 		const char *file, *most;
 	} totals[] = {
 		{ "/proc/sys/fs/file-max", "9223372036854775807" },
+		{ "/proc/sys/fs/nr_open", "1073741816" },
 		{ "/proc/sys/fs/epoll/max_user_watches", "9223372036854775807" },
 		{ "/proc/sys/kernel/pid_max", "4194304" },
 	};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Configures the guest's network as the runtime describes it. Links are identified by their
- * hardware address.
+ * hardware address and, if several have the same one, by name.
  */
 
 #include "agent/network.h"
@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 #include <time.h>
 
@@ -21,13 +22,67 @@ enum { LINK_LOOK_MS = 20 };
 
 /* --- links --- */
 
-/* Finds a link by its hardware address; waits for a card that was just plugged in. */
-static int await_link(struct netlink *nl, const char *mac, struct deadline deadline,
+/*
+ * How well a link fits the interface that is wanted; 0: it is not that one. Two cards can have the
+ * same hardware address, as the ipvlan interfaces of one parent have. So an interface that is new
+ * takes a card that is not in use yet; one that the guest has is found by the name that it has
+ * there. want->name as well as want->former is looked for, since an earlier request may have had its
+ * effect.
+ */
+static int fits(const struct netlink_link *link, const struct network_link *want)
+{
+	const char *former = str_empty(want->former) ? want->name : want->former;
+	bool known = want->gone || !str_eq(former, want->name), up = link->flags & IFF_UP;
+
+	if (strcasecmp(link->mac, want->mac) != 0)
+		return 0;
+	if (str_eq(link->name, former) && (known || up))
+		return 4;
+	if (str_eq(link->name, want->name) && up)
+		return 3;
+	if (want->gone)
+		return 0;
+	if (!up)
+		return 2;
+	return known ? 1 : 0;
+}
+
+/* The link that fits best, with its addresses; of several the first. */
+static int find_link(struct netlink *nl, const struct network_link *want, struct netlink_link *out,
+		     struct err *err)
+{
+	struct netlink_link *best = NULL;
+	struct netlink_links all;
+	int most = 0;
+
+	if (netlink_list_links(nl, &all, err) < 0)
+		return -1;
+	vec_each(struct netlink_link, link, &all.links) {
+		int fit = fits(link, want);
+
+		if (fit > most) {
+			most = fit;
+			best = link;
+		}
+	}
+	if (best) {
+		*out = *best;
+		best->addresses = (__typeof__(best->addresses))VEC_INIT; /* moved to out */
+	}
+	netlink_links_release(&all);
+	return best ? 0
+		    : err_set(err, E_NOT_FOUND,
+			      "there is no link with hardware address %.64s that is its own",
+			      want->mac);
+}
+
+/* Waits for a card that was just plugged in. */
+static int await_link(struct netlink *nl, const struct network_link *want, struct deadline deadline,
 		      struct netlink_link *out, struct err *err)
 {
-	if (str_empty(mac))
+	if (str_empty(want->mac))
 		return err_set(err, E_INVALID, "the interface has no hardware address");
-	while (netlink_find_link(nl, NULL, mac, out, err) < 0) {
+	while (find_link(nl, want, out, err) < 0) {
 		if (err->code != E_NOT_FOUND || deadline_passed(deadline))
 			return -1;
 		err_clear(err);
@@ -112,7 +167,7 @@ static int retire(struct netlink *nl, const struct netlink_link *link,
 static int find(struct netlink *nl, const struct network_link *want, struct deadline deadline,
 		struct netlink_link *out, struct err *err)
 {
-	if (await_link(nl, want->mac, want->gone ? deadline_in(0) : deadline, out, err) == 0)
+	if (await_link(nl, want, want->gone ? deadline_in(0) : deadline, out, err) == 0)
 		return 0;
 	if (!want->gone || err->code != E_NOT_FOUND)
 		return -1;

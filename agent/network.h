@@ -15,17 +15,19 @@
 #include <stddef.h>
 
 struct network_link {
-	const char *mac; /* identifies the link */
+	const char *mac; /* identifies the link; if several have it, the names do so too */
 	const char *name;
-	unsigned mtu;   /* 0: unchanged */
-	unsigned flags; /* IFF_*; only IFF_NOARP is used */
-	bool gone;      /* the card stays, but belongs to no interface any more */
+	const char
+		*former; /* the name that the guest has for it; NULL or "": as name, or none yet */
+	unsigned mtu;    /* 0: unchanged */
+	unsigned flags;  /* IFF_*; only IFF_NOARP is used */
+	bool gone;       /* the card stays, but belongs to no interface any more */
 	struct netlink_address *addresses;
 	size_t n_addresses;
 };
 
-/* Waits for the link with the hardware address, and sets its name, its addresses (others are
- * removed), MTU and flags. One that is gone loses its addresses and its hardware address, so that a
+/* Waits for the link with the hardware address that is the interface's, or no interface's yet (not
+ * IFF_UP), and sets its name, its addresses (others are removed), MTU and flags. One that is gone loses its addresses and its hardware address, so that a
  * later card with the same one is not mistaken for it; success if there is none. */
 MUST_CHECK int network_set_link(const struct network_link *want, struct deadline deadline,
 				struct err *err);

@@ -22,6 +22,7 @@ static int to_link(const Types__Interface *from, struct network_link *to, struct
 {
 	*to = (struct network_link){ .mac = from->hwaddr,
 				     .name = from->name,
+				     .former = from->device,
 				     .flags = from->raw_flags,
 				     .gone = from->raw_flags & NETMESSAGE_GONE,
 				     .mtu = (unsigned)from->mtu };

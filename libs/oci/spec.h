@@ -134,6 +134,9 @@ struct oci_interface_priority {
 	uint32_t priority;
 };
 
+/* The name of the limit of swap alone in oci_resources.unified. */
+#define OCI_SWAP_FILE "memory.swap.max"
+
 struct oci_resources {
 	struct oci_device_rule *devices;
 	size_t n_devices;
@@ -230,6 +233,8 @@ void oci_hooks_release(struct oci_hooks *h);
 void oci_namespace_release(struct oci_namespace *ns);
 void oci_device_release(struct oci_device *d);
 void oci_annotations_release(struct oci_spec *spec);
+/* Removes the setting of a file from r->unified, if it is there. */
+void oci_unified_drop(struct oci_resources *r, const char *file);
 DEFINE_AUTO(oci_spec, struct oci_spec *, NULL, oci_spec_free)
 DEFINE_AUTO(oci_process, struct oci_process *, NULL, oci_process_free)
 DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)

@@ -468,6 +468,23 @@ void oci_annotations_release(struct oci_spec *spec)
 	spec->n_annotations = 0;
 }
 
+void oci_unified_drop(struct oci_resources *r, const char *file)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->n_unified; i++) {
+		struct oci_pair *p = &r->unified[i];
+
+		if (!str_eq(p->key, file)) {
+			r->unified[kept++] = *p;
+			continue;
+		}
+		free(p->key);
+		free(p->value);
+	}
+	r->n_unified = kept;
+}
+
 /* --- copying --- */
 
 /* In a struct that was copied byte for byte, replaces everything that it points to with copies. */

@@ -25,9 +25,10 @@ struct endpoint {
 	bool skipped;      /* not for the guest, or no longer; only its names stay reserved */
 	bool waiting;      /* connecting it has failed; not for the guest until it is tried again */
 	unsigned failures; /* of connecting it */
-	struct deadline next; /* if waiting: when to try again */
-	bool synced;          /* the guest has it as it is in link */
-	bool gone;            /* it is no longer in the namespace, or no longer for the guest */
+	struct deadline next;      /* if waiting: when to try again */
+	bool synced;               /* the guest has it as it is in link */
+	char guest_name[IFNAMSIZ]; /* its name in the guest, as far as we know; "": none yet */
+	bool gone; /* it is no longer in the namespace, or no longer for the guest */
 };
 
 enum { ENDPOINTS_MAX = 64 }; /* further interfaces are ignored while the VM runs */

@@ -4,23 +4,28 @@
 #include "sandbox/interfaces.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "netmessage/netmessage.h"
 #include "protocols/agent.pb-c.h"
 
 /* --- interfaces --- */
 
-/* The interface as a message, heap. The guest finds it by the hardware address, which its card
- * has. */
+/* The interface as a message, heap. The guest finds it by the hardware address, which its card has,
+ * and among several cards with one address by the name that it has there (device). */
 static Types__Interface *describe(const struct endpoint *e)
 {
 	struct netlink_link link = e->link;
+	Types__Interface *to;
 
 	link.flags &= IFF_NOARP;
 	if (e->gone) {
 		link.addresses.n = 0;
 		link.flags |= NETMESSAGE_GONE;
 	}
-	return netmessage_interface(&link);
+	to = netmessage_interface(&link);
+	if (*e->guest_name)
+		str_set(&to->device, e->guest_name);
+	return to;
 }
 
 int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline deadline,
@@ -34,6 +39,8 @@ int interfaces_update(struct sandbox *s, struct endpoint *e, struct deadline dea
 	result = sandbox_call(s, "UpdateInterface", &request, NULL, deadline, NULL, err);
 	protobuf_c_message_free_unpacked(&request.interface->base, NULL);
 	e->synced = result == 0;
+	if (result == 0)
+		(void)str_print(e->guest_name, sizeof(e->guest_name), "%s", e->link.name);
 	return result;
 }
 

@@ -72,6 +72,41 @@ void limits_update(struct limits *l, const struct oci_resources *r)
 		l->huge = add(l->huge, r->hugepage_limits[i].limit);
 }
 
+/* A kubelet (LimitedSwap, cgroup v2) names the file of the control group; its limit of memory and
+ * swap together is that of the memory then. False if that file is not among the settings, or with a
+ * value that the guest refuses. */
+static bool read_swap_file(const struct oci_resources *r, uint64_t most, uint64_t *bytes)
+{
+	struct err ignored = ERR_INIT;
+	bool found = false;
+
+	for (size_t i = 0; i < r->n_unified; i++) {
+		const struct oci_pair *p = &r->unified[i];
+
+		if (!str_eq(p->key, OCI_SWAP_FILE))
+			continue;
+		if (str_eq(p->value, "max"))
+			*bytes = most;
+		found = str_eq(p->value, "max") ||
+			str_u64(p->value, 10, 0, UINT64_MAX, p->key, bytes, &ignored) == 0;
+	}
+	return found;
+}
+
+uint64_t limits_swap(const struct oci_resources *r, uint64_t most)
+{
+	const int64_t both = r->memory.swap.set ? r->memory.swap.v : 0;
+	uint64_t bytes = 0;
+
+	if (read_swap_file(r, most, &bytes))
+		return bytes;
+	if (both < 0)
+		return most;
+	return r->memory.limit.set && both > r->memory.limit.v
+		       ? (uint64_t)(both - r->memory.limit.v)
+		       : 0;
+}
+
 struct limits limits_higher(const struct limits *a, const struct limits *b)
 {
 	struct limits higher = {

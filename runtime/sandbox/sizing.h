@@ -46,6 +46,10 @@ struct limits {
 
 /* Overwrites the limits that r has; the others stay. */
 void limits_update(struct limits *l, const struct oci_resources *r);
+/* How many bytes of swap r allows: memory.swap.max of its unified settings, which wins in the guest's
+ * control group too, else its limit of memory and swap together, less that of the memory. most: what
+ * no limit counts as. */
+uint64_t limits_swap(const struct oci_resources *r, uint64_t most);
 /* Returns the higher one of each limit. "No limit" adds nothing to a VM, so it counts as the
  * lowest. */
 struct limits limits_higher(const struct limits *a, const struct limits *b);

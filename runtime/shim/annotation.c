@@ -14,6 +14,14 @@
 
 enum { SWAPPINESS_MAX = 200 };
 
+/* The kubelet's limit of swap alone, which it sends for every container where its node has cgroup v2,
+ * would win in the guest's control group. */
+static void put_swap(struct oci_resources *r, int64_t bytes)
+{
+	r->memory.swap = (struct oci_i64){ true, bytes };
+	oci_unified_drop(r, OCI_SWAP_FILE);
+}
+
 /* Sets the specification's limit of memory and swap together. */
 static int set_swap(struct oci_spec *spec, const struct runtime_config *config, const char *value,
 		    struct err *err)
@@ -36,7 +44,7 @@ static int set_swap(struct oci_spec *spec, const struct runtime_config *config, 
 		return err_hint(err, "it is the sum of both");
 	}
 	if (r)
-		r->memory.swap = (struct oci_i64){ true, bytes };
+		put_swap(r, bytes);
 	return 0;
 }
 
@@ -119,8 +127,7 @@ void container_annotations_keep(const struct oci_spec *spec, struct oci_resource
 	uint64_t number;
 
 	if (swap && limit > 0 && str_i64(swap, -1, INT64_MAX, SWAP, &bytes, &ignored) == 0)
-		update->memory.swap = (struct oci_i64){ true, bytes >= 0 && bytes < limit ? limit
-											  : bytes };
+		put_swap(update, bytes >= 0 && bytes < limit ? limit : bytes);
 	if (swappiness && update->memory.swappiness.set &&
 	    str_u64(swappiness, 10, 1, SWAPPINESS_MAX, SWAPPINESS, &number, &ignored) == 0)
 		update->memory.swappiness.v = number;

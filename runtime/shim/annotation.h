@@ -8,7 +8,8 @@
  *
  *	container.resource.swap_in_bytes
  *		limit of memory and swap together, -1 for none; not below the limit of memory,
- *		which must be set
+ *		which must be set. It wins over a limit of swap alone (memory.swap.max of the
+ *		unified settings)
  *	container.resource.swappiness
  *		1 to 200; only with cgroup v1 in the guest (kernel_params has
  *		agent.unified_cgroup_hierarchy=false), since cgroup v2 has no swappiness

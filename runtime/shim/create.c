@@ -165,23 +165,12 @@ static int find_devices(struct container *c, struct oci_spec *guest, struct err 
 	return 0;
 }
 
-/* How many bytes a container may swap: its limit of memory and swap together, less that of the
- * memory. A limit of -1, which is none, counts as the memory of a VM. */
-static uint64_t swap_of(const struct container *c)
-{
-	const struct oci_resources *r = c->spec->linux_.resources;
-	int64_t both = r && r->memory.swap.set ? r->memory.swap.v : 0;
-
-	if (both < 0)
-		return (uint64_t)c->shim->config->memory_mib << 20;
-	return r && r->memory.limit.set && both > r->memory.limit.v
-		       ? (uint64_t)(both - r->memory.limit.v)
-		       : 0;
-}
-
 static int reserve_swap(struct container *c, struct deadline deadline, struct err *err)
 {
-	uint64_t bytes = swap_of(c);
+	const struct oci_resources *r = c->spec->linux_.resources;
+	/* A container without a limit counts as if it had the memory of a VM. */
+	uint64_t most = (uint64_t)c->shim->config->memory_mib << 20;
+	uint64_t bytes = r ? limits_swap(r, most) : 0;
 
 	if (sandbox_use_swap(c->shim->sandbox, bytes, deadline, err) < 0)
 		return err_wrap(err, "swap space of %s", c->id);

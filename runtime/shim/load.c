@@ -85,6 +85,36 @@ static int check_namespaces(const struct oci_spec *spec, struct err *err)
 	return 0;
 }
 
+/* Refuses a container with a VM of its own that is to join a namespace of another container (docker
+ * run --pid container:X): it would get one of its own without a word. A path of the network
+ * namespace is what the VM joins. */
+static int check_no_joining(const struct oci_spec *spec, struct err *err)
+{
+	static const struct {
+		const char *type, *what;
+	} joined[] = {
+		{ "pid", "processes" },
+		{ "ipc", "shared memory" },
+		{ "uts", "host name" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(joined); i++) {
+		const char *path = spec_namespace_path(spec, joined[i].type);
+
+		if (!path)
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"the container is to join the %s namespace %.200s, but the %s of a "
+			"container in a VM cannot be shared with one outside of it",
+			joined[i].type, path, joined[i].what);
+		return err_hint(err,
+				"put both containers into one pod, or give this one a %s "
+				"namespace of its own",
+				joined[i].type);
+	}
+	return 0;
+}
+
 int container_load(struct container *c, const CreateRequest *r, struct err *err)
 {
 	AUTO(str) char *path = path_join(r->bundle, "config.json");
@@ -108,6 +138,8 @@ int container_load(struct container *c, const CreateRequest *r, struct err *err)
 			       c->id, c->shim->inv->id);
 	c->kind = kind;
 	if (c->kind == KIND_POD && check_namespaces(c->spec, err) < 0)
+		return -1;
+	if (c->kind == KIND_SINGLE && check_no_joining(c->spec, err) < 0)
 		return -1;
 	if (c->kind != KIND_IN_POD && load_config(c, r, err) < 0)
 		return -1;

@@ -17,6 +17,22 @@
 /* Where the guest mounts root file systems that are on block devices. */
 #define GUEST_ROOT_DIR "/run/kata-containers/sandbox/rootfs"
 
+/* With uidmap= and gidmap= the snapshotter (overlayfs since containerd 2.0) leaves it to whoever mounts
+ * to map the owners of the layers' files. The kernel does not know these options. */
+static int check_options(const Containerd__Types__Mount *m, struct err *err)
+{
+	for (size_t i = 0; i < m->n_options; i++) {
+		if (!str_starts(m->options[i], "uidmap=") && !str_starts(m->options[i], "gidmap="))
+			continue;
+		err_set(err, E_UNSUPPORTED,
+			"root file system: the snapshotter wants the owners of its files mapped "
+			"when they are mounted (%.100s), which this runtime does not do",
+			m->options[i]);
+		return err_hint(err, "remove --remap-labels, in Kubernetes hostUsers: false");
+	}
+	return 0;
+}
+
 /* Adds a root file system on a block device to c->devices, for the guest to mount. False if it is
  * not on a block device or not the whole root, or the VM cannot take disks. */
 static bool leave_rootfs_to_guest(struct container *c, const CreateRequest *r)
@@ -76,6 +92,10 @@ int container_mount_rootfs(struct container *c, const CreateRequest *r, struct e
 	const char *given = c->spec->root_path ? c->spec->root_path : "rootfs";
 	struct err missing = ERR_INIT;
 
+	for (size_t i = 0; i < r->n_rootfs; i++) {
+		if (check_options(r->rootfs[i], err) < 0)
+			return -1;
+	}
 	c->rootfs = given[0] == '/' ? xstrdup(given) : path_join(r->bundle, given);
 	if (leave_rootfs_to_guest(c, r))
 		return 0;

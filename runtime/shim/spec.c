@@ -239,6 +239,8 @@ static void drop_annotations(struct oci_spec *spec)
 	oci_annotations_release(spec);
 }
 
+/* Paths are of the host's namespaces: container_load() has refused those that a container with a VM
+ * of its own cannot join, and the containers of a pod share the guest's. */
 static void drop_namespaces(struct oci_linux *l)
 {
 	size_t kept = 0;

@@ -334,9 +334,9 @@ START_TEST(containers_have_limits_as_on_a_node)
 		lab_output("l",
 			   "ulimit -n; ulimit -Hn; ulimit -u; ulimit -Hu; ulimit -i; "
 			   "cat /proc/sys/fs/file-max /proc/sys/fs/epoll/max_user_watches "
-			   "/proc/sys/kernel/pid_max",
+			   "/proc/sys/kernel/pid_max /proc/sys/fs/nr_open",
 			   "1048576\n1048576\nunlimited\nunlimited\n65536\n9223372036854775807\n"
-			   "9223372036854775807\n4194304\n"),
+			   "9223372036854775807\n4194304\n1073741816\n"),
 		0);
 	ck_assert_int_eq(lab_output("t",
 				    "set -- $(cat /proc/sys/net/ipv4/tcp_mem); "

@@ -75,6 +75,44 @@ START_TEST(annotations_become_settings_or_are_refused)
 }
 END_TEST
 
+static const char *swap_file(const struct oci_resources *r)
+{
+	for (size_t i = 0; i < r->n_unified; i++) {
+		if (str_eq(r->unified[i].key, OCI_SWAP_FILE))
+			return r->unified[i].value;
+	}
+	return NULL;
+}
+
+#define UNIFIED                                                       \
+	"{\"memory\": {\"limit\": 100, \"swap\": 100}, \"unified\": " \
+	"{\"memory.high\": \"90\", \"memory.swap.max\": \"0\", \"pids.max\": \"7\"}}"
+
+/* A kubelet of a node with cgroup v2 sends a limit of the swap alone, which is 0 by default. */
+START_TEST(the_annotation_wins_over_the_kubelets_limit_of_swap)
+{
+	static const char text[] = "{\"ociVersion\": \"1.0.2\", \"annotations\": {\"" K
+				   "resource.swap_in_bytes\": \"300\"}, "
+				   "\"linux\": {\"resources\": " UNIFIED "}}";
+	const struct runtime_config config = { .kernel_params = (char *)"" };
+	struct err err = ERR_INIT;
+	AUTO(oci_spec) struct oci_spec *spec = oci_spec_parse(text, strlen(text), "spec", &err);
+	AUTO(oci_resources)
+	struct oci_resources *update = oci_resources_parse(UNIFIED, strlen(UNIFIED), "r", &err);
+
+	ck_assert_msg(spec && update, "%s", err.msg);
+	ck_assert_msg(container_annotations_apply(spec, &config, &err) == 0, "%s", err.msg);
+	container_annotations_keep(spec, update);
+	for (int i = 0; i < 2; i++) {
+		const struct oci_resources *r = i ? update : spec->linux_.resources;
+
+		ck_assert_int_eq(r->memory.swap.v, 300);
+		ck_assert_ptr_null(swap_file(r));
+		ck_assert_uint_eq(r->n_unified, 2);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("shim, annotations of containers");
@@ -82,6 +120,7 @@ int main(void)
 
 	tcase_add_loop_test(tc, annotations_become_settings_or_are_refused, 0,
 			    (int)ARRAY_LEN(cases));
+	tcase_add_test(tc, the_annotation_wins_over_the_kubelets_limit_of_swap);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite);
 }

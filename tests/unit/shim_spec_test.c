@@ -286,6 +286,46 @@ START_TEST(an_update_keeps_the_swap_of_the_annotation)
 }
 END_TEST
 
+/* --- namespaces --- */
+
+#define NS(type)       "{\"type\":\"" type "\"}"
+#define NS_OF_1(type)  "{\"type\":\"" type "\",\"path\":\"/proc/1/ns/" type "\"}"
+#define POD_ANNOTATION "\"io.kubernetes.cri.container-type\":\"sandbox\""
+
+static const struct {
+	const char *annotations, *namespaces, *says; /* says NULL: accepted */
+} joins[] = {
+	{ "", NS_OF_1("pid") "," NS("ipc"), "the pid namespace /proc/1/ns/pid" },
+	{ "", NS("pid") "," NS_OF_1("ipc"), "put both containers into one pod" },
+	{ "", NS("pid") "," NS("ipc") "," NS_OF_1("uts"), "join the uts namespace" },
+	{ "", NS("pid") "," NS("ipc") "," NS("uts"), NULL },
+	{ "", NS("uts"), NULL }, /* the host's processes, as with --pid host */
+	/* CRI-O gives the namespaces that it has made for a pod. */
+	{ POD_ANNOTATION, NS("pid") "," NS_OF_1("ipc") "," NS_OF_1("uts"), NULL },
+};
+
+/* The guest cannot join a namespace of the host or of another VM. */
+START_TEST(a_single_container_does_not_join_another_ones_namespaces)
+{
+	AUTO(str)
+	char *spec = str_fmt("{\"ociVersion\":\"1.0.2\",\"process\":{\"args\":[\"sh\"],"
+			     "\"cwd\":\"/\",\"user\":{\"uid\":0,\"gid\":0}},"
+			     "\"root\":{\"path\":\"rootfs\"},\"annotations\":{%s},"
+			     "\"linux\":{\"namespaces\":[" NS("mount") "," NS("network") ",%s]}}",
+			     joins[_i].annotations, joins[_i].namespaces);
+
+	shim_start("good", SHARE_9P);
+	shim_write(BUNDLE "/config.json", spec);
+	if (joins[_i].says) {
+		shim_must_fail(shim_create(), joins[_i].says);
+	} else {
+		shim_must(shim_create(), "Create");
+		shim_must(shim_ask_id("Delete", 0), "Delete");
+	}
+	shim_finish();
+}
+END_TEST
+
 /* --- emptyDirs --- */
 
 #define VOLUME DIR "/pods/u/volumes/kubernetes.io~empty-dir/v"
@@ -344,14 +384,43 @@ START_TEST(an_empty_dir_is_on_the_disk_of_the_pod)
 }
 END_TEST
 
+/* --- owners --- */
+
+static const char *const maps[] = { "uidmap=0:100000:65536", "gidmap=0:100000:65536" };
+
+/* Of an overlay, and of an image that would be left to the guest. */
+START_TEST(a_snapshotter_that_wants_owners_mapped_is_refused)
+{
+	AUTO(buf) struct buf payload = BUF_INIT(1024), m = BUF_INIT(1024);
+
+	wire_text(&m, 1, _i % 2 ? "ext4" : "overlay");
+	wire_text(&m, 2, _i % 2 ? DIR "/image" : "overlay");
+	if (_i % 2)
+		wire_text(&m, 4, "loop");
+	wire_text(&m, 4, maps[_i / 2]);
+	wire_text(&payload, 1, "c");
+	wire_text(&payload, 2, BUNDLE);
+	wire_bytes(&payload, 3, m.data, m.len);
+	shim_start("good", SHARE_9P);
+	shim_write(DIR "/image", "");
+	shim_write_spec("", "", "");
+	shim_must_fail(shim_ask("Create", &payload, 0), maps[_i / 2]);
+	shim_finish();
+}
+END_TEST
+
 static void add_tests(TCase *t)
 {
+	tcase_add_loop_test(t, a_snapshotter_that_wants_owners_mapped_is_refused, 0,
+			    2 * ARRAY_LEN(maps));
 	tcase_add_test(t, a_disk_below_the_root_is_not_left_to_the_guest);
 	tcase_add_test(t, an_empty_dir_is_on_the_disk_of_the_pod);
 	tcase_add_loop_test(t, only_the_default_profile_of_an_engine_is_left_out, 0,
 			    ARRAY_LEN(profiles));
 	tcase_add_loop_test(t, a_label_that_no_process_gets_is_logged, 0, ARRAY_LEN(labels));
 	tcase_add_test(t, limits_of_disks_that_the_container_does_not_have_are_left_out);
+	tcase_add_loop_test(t, a_single_container_does_not_join_another_ones_namespaces, 0,
+			    ARRAY_LEN(joins));
 	tcase_add_loop_test(t, an_update_keeps_the_swap_of_the_annotation, 0, ARRAY_LEN(swaps));
 }
 

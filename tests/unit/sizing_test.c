@@ -362,6 +362,35 @@ START_TEST(without_a_configured_maximum_the_host_is_it)
 }
 END_TEST
 
+/* --- swap --- */
+
+static const struct {
+	const char *resources;
+	uint64_t bytes;
+} swaps[] = {
+	{ "{}", 0 },
+	{ "{\"memory\":{\"limit\":100}}", 0 },
+	{ "{\"memory\":{\"limit\":100,\"swap\":100}}", 0 },
+	{ "{\"memory\":{\"limit\":100,\"swap\":130}}", 30 },
+	{ "{\"memory\":{\"limit\":100,\"swap\":-1}}", MIB },
+	{ "{\"memory\":{\"swap\":130}}", 0 },
+	/* As a kubelet sends it. */
+	{ "{\"memory\":{\"limit\":100,\"swap\":100},\"unified\":{\"memory.swap.max\":\"70\"}}",
+	  70 },
+	{ "{\"memory\":{\"limit\":100,\"swap\":130},\"unified\":{\"memory.swap.max\":\"0\"}}", 0 },
+	{ "{\"unified\":{\"memory.high\":\"9\",\"memory.swap.max\":\"max\"}}", MIB },
+	{ "{\"memory\":{\"limit\":100,\"swap\":130},\"unified\":{\"memory.swap.max\":\"x\"}}", 30 },
+	{ "{\"memory\":{\"limit\":100,\"swap\":130},\"unified\":{\"memory.high\":\"9\"}}", 30 },
+};
+
+START_TEST(swap_is_that_of_the_guests_control_group)
+{
+	AUTO(oci_resources) struct oci_resources *r = resources(swaps[_i].resources);
+
+	ck_assert_uint_eq(limits_swap(r, MIB), swaps[_i].bytes);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("size of a VM");
@@ -377,6 +406,7 @@ int main(void)
 	tcase_add_test(tc, limits_beyond_the_maximum_are_refused);
 	tcase_add_loop_test(tc, fractions_that_come_to_the_maximum_fit, 0, (int)ARRAY_LEN(parts));
 	tcase_add_test(tc, many_updates_add_nothing);
+	tcase_add_loop_test(tc, swap_is_that_of_the_guests_control_group, 0, (int)ARRAY_LEN(swaps));
 	tcase_add_test(tc, extreme_limits_are_limits);
 	tcase_add_test(tc, without_a_configured_maximum_the_host_is_it);
 	suite_add_tcase(suite, tc);

@@ -94,6 +94,27 @@ test_network_namespace_is_busy() {
 	pod_gone "$pod"
 }
 
+# As the ipvlan interfaces of one parent have it.
+test_network_has_one_hardware_address_twice() {
+	local pod a address ns mac=02:00:00:00:00:77
+	pod=$(pod twice)
+	address=$(of_pod "$pod" network.ip)
+	a=$(talker "$pod" a '/talk serve :: 7000')
+	ns=$(ls /run/netns)
+	follow_add net1 21 "$mac"
+	net_reached "the node, by the first" talk rtt 10.89.21.2 7000 1
+	follow_add net2 22 "$mac"
+	until_is "both" "eth0=$address/16 net1=10.89.21.2/24 net2=10.89.22.2/24 " interfaces_of "$a"
+	net_reached "the node, by the second" talk rtt 10.89.22.2 7000 5
+	net_reached "the node, by the first" talk rtt 10.89.21.2 7000 5
+	ip -n "$ns" addr add 10.89.23.2/24 dev net2
+	until_is "another address" "eth0=$address/16 net1=10.89.21.2/24 net2=10.89.22.2/24 net2=10.89.23.2/24 " \
+		interfaces_of "$a"
+	ip link del net1-n
+	until_is "what is left" "eth0=$address/16 net2=10.89.22.2/24 net2=10.89.23.2/24 " interfaces_of "$a"
+	pod_gone "$pod"
+}
+
 # Even the first interface, which existed before the VM, can be removed.
 test_network_loses_its_first_interface() {
 	local pod a ns mac

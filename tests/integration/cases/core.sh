@@ -69,6 +69,8 @@ test_a_resource_limit_in_a_user_namespace() {
 	limited '{"type":"RLIMIT_MEMLOCK","soft":104857600,"hard":209715200}' 'ulimit -l; ulimit -Hl'
 	limits=$(run --config "$LAB/core.json" "$(lab_id)")
 	expect "higher limits" "$limits" "$(printf '102400\n204800')"
+	limited '{"type":"RLIMIT_NOFILE","soft":2000000,"hard":2000000}' 'ulimit -n' # more than the kernel's usual maximum
+	expect "many open files" "$(run --config "$LAB/core.json" "$(lab_id)")" 2000000
 }
 
 # Its devices are made before it becomes read-only, whatever way it is written.
