@@ -22,29 +22,31 @@ enum { LINK_LOOK_MS = 20 };
 
 /* --- links --- */
 
+/* How well a link fits the interface that is wanted, from not at all to best. */
+enum fit { FIT_NOT, FIT_OTHER_NAME, FIT_UNUSED, FIT_NEW_NAME, FIT_NAME };
+
 /*
- * How well a link fits the interface that is wanted; 0: it is not that one. Two cards can have the
- * same hardware address, as the ipvlan interfaces of one parent have. So an interface that is new
- * takes a card that is not in use yet; one that the guest has is found by the name that it has
- * there. want->name as well as want->former is looked for, since an earlier request may have had its
- * effect.
+ * Two cards can have the same hardware address, as the ipvlan interfaces of one parent have. So an
+ * interface that is new takes a card that is not in use yet; one that the guest has is found by the
+ * name that it has there. want->name as well as want->former is looked for, since an earlier request
+ * may have had its effect.
  */
-static int fits(const struct netlink_link *link, const struct network_link *want)
+static enum fit fit_of(const struct netlink_link *link, const struct network_link *want)
 {
 	const char *former = str_empty(want->former) ? want->name : want->former;
 	bool known = want->gone || !str_eq(former, want->name), up = link->flags & IFF_UP;
 
 	if (strcasecmp(link->mac, want->mac) != 0)
-		return 0;
+		return FIT_NOT;
 	if (str_eq(link->name, former) && (known || up))
-		return 4;
+		return FIT_NAME;
 	if (str_eq(link->name, want->name) && up)
-		return 3;
+		return FIT_NEW_NAME;
 	if (want->gone)
-		return 0;
+		return FIT_NOT;
 	if (!up)
-		return 2;
-	return known ? 1 : 0;
+		return FIT_UNUSED;
+	return known ? FIT_OTHER_NAME : FIT_NOT;
 }
 
 /* The link that fits best, with its addresses; of several the first. */
@@ -53,12 +55,12 @@ static int find_link(struct netlink *nl, const struct network_link *want, struct
 {
 	struct netlink_link *best = NULL;
 	struct netlink_links all;
-	int most = 0;
+	enum fit most = FIT_NOT;
 
 	if (netlink_list_links(nl, &all, err) < 0)
 		return -1;
 	vec_each(struct netlink_link, link, &all.links) {
-		int fit = fits(link, want);
+		enum fit fit = fit_of(link, want);
 
 		if (fit > most) {
 			most = fit;

@@ -27,8 +27,9 @@ struct network_link {
 };
 
 /* Waits for the link with the hardware address that is the interface's, or no interface's yet (not
- * IFF_UP), and sets its name, its addresses (others are removed), MTU and flags. One that is gone loses its addresses and its hardware address, so that a
- * later card with the same one is not mistaken for it; success if there is none. */
+ * IFF_UP), and sets its name, its addresses (others are removed), MTU and flags. One that is gone
+ * loses its addresses and its hardware address, so that a later card with the same one is not
+ * mistaken for it; success if there is none. */
 MUST_CHECK int network_set_link(const struct network_link *want, struct deadline deadline,
 				struct err *err);
 MUST_CHECK int network_list_links(struct netlink_links *out, struct err *err);
