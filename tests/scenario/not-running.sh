@@ -99,6 +99,13 @@ says 5 "the server of docker does not answer" "${try[@]}"
 grep -q "the server of nerdctl does not answer.*the server of ctr does not answer" "$lab/says" || fail "not all are named"
 touch "$lab/ctr.runs"
 says 0 "ctr: run --rm" "${try[@]}"
+# The options behind the image are those of the container's command.
+for word in -h --help; do
+	says 0 "ctr: run --rm" "${try[@]}" df $word
+	grep -q "kata-try-[0-9]* df $word\$" "$lab/says" || fail "the command is not passed on"
+done
+says 0 "usage: kata-manager try" "$manager" try --with ctr -h
+says 0 "usage: kata-manager try" "$manager" try --help busybox df
 touch "$lab/docker.runs"
 says 0 "docker: run --rm" "${try[@]}"
 rm "$lab/bin/nerdctl" "$lab/docker.runs"
