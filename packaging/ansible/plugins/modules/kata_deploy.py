@@ -358,7 +358,9 @@ def reject_strays(module):
 
 def run(module, words):
     """Runs kata-deploy and returns the document that it prints; its error fails the module."""
-    rc, out, err = module.run_command(words, environ_update=dict(LC_ALL="C", LANG="C"))
+    # The module has expanded what is a path; other words are not to be changed.
+    rc, out, err = module.run_command(
+        words, environ_update=dict(LC_ALL="C", LANG="C"), expand_user_and_vars=False)
     about = dict(command=words, rc=rc)
     try:
         answer = json.loads(out) if out.strip() else {}
