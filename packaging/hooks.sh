@@ -32,9 +32,19 @@ look() {
 	esac
 }
 # The pin waives the release's expiry and the channel: the package itself names the wanted release. No proof, because
-# the package must be installable where no VM runs.
+# the package must be installable where no VM runs; then it is also installed where no container manager is found, or more
+# than one, and says how to register it later. That nothing is registered is not remembered: the next version of the
+# package tries again.
 lay_down() { # [OPTION...]
 	kata install --yes --no-proof --quiet "$@" --release "$root$release" --trust-dir "$root$keys" --pin "$pin"
+	look
+	case $found in
+	*'"cri":'*) ;;
+	*)
+		echo "$name: no container can use this release until it is registered with a container manager, by"
+		print_command upgrade
+		;;
+	esac
 }
 # Prints the command that installs this release, which may have expired and has no channel.
 print_command() { # VERB

@@ -25,6 +25,10 @@ echo 'kernel_params = "agent.token=S3CR3T quiet"' >"$node/opt/kata/etc/config.d/
 echo '{"schema": 1}' >"$node/opt/kata/state/install.json"
 echo '{"held": []}' >"$node/opt/kata/state/timer.json"
 mkdir -p "$node/var/snap/microk8s/current/args" && echo 'version = 3' >"$node/var/snap/microk8s/current/args/containerd-template.toml"
+for distribution in k3s rke2; do
+	mkdir -p "$node/var/lib/rancher/$distribution/agent/etc/containerd"
+	printf '{{ template "base" . }}\npassword = "S3CR3T"\n' >"$node/var/lib/rancher/$distribution/agent/etc/containerd/config.toml.tmpl"
+done
 head -c 3000000 /dev/zero | tr '\0' 'x' >"$node/run/vc/vm/one/qemu.log"
 printf '\npassword: S3CR3T\nthe end of node1.example.org\n' >>"$node/run/vc/vm/one/qemu.log"
 ln -s /dev/zero "$node/run/vc/vm/one/endless.log"
@@ -50,6 +54,8 @@ check "the administrator's configuration" grep -q 'quiet' report/config/kata/con
 check "the state" [ -f report/state/install.json ]
 check "and what a node that upgrades itself remembers" [ -f report/state/timer.json ]
 check "the managers of distributions" [ -f report/config/microk8s/containerd-template.toml ]
+check "the templates of k3s" grep -q 'template "base"' report/config/k3s/config.toml.tmpl
+check "and of rke2" grep -q 'template "base"' report/config/rke2/config.toml.tmpl
 check "of a long log the end" grep -q '^the end of \*\*\*$' report/logs/vms/one/qemu.log
 check "and no more than a mebibyte" [ "$(stat -c %s report/logs/vms/one/qemu.log)" -le $((1 << 20)) ]
 check "what is no file is named, and not waited for" grep -q 'waits.log.*is not a file' report/index.txt

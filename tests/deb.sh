@@ -34,6 +34,12 @@ says() { # TEXT COMMAND...
 	echo "it does not say: $text"
 	return 1
 }
+silent_about() { # TEXT COMMAND...
+	local text=$1
+	shift
+	"$@" >"$dir/out" 2>&1 || return
+	! grep -F -- "$text" "$dir/out"
+}
 refuses() { # TEXT COMMAND...
 	local text=$1
 	shift
@@ -93,7 +99,8 @@ owners() {
 as_printed() {
 	local words
 	read -ra words < <(sed -n 's/^    //p' "$dir/out" | sed "s,/usr/lib/,$inside&,g")
-	on "${words[@]}" --cri none --no-proof --yes
+	# shellcheck disable=SC2086
+	on "${words[@]}" ${with_manager---cri none} --no-proof --yes
 }
 # Holds kata-deploy's lock for some seconds, that of the running system or that of one below a directory.
 busy() {
@@ -183,6 +190,18 @@ else
 	again_configured() { DPKG_ROOT=$node "$node/var/lib/dpkg/info/kata-containers.postinst" configure 2.0; }
 	in_use() { :; }
 	life
+	mv "$node/etc/containerd" "$dir/no-manager"
+	check "without a container manager it says what is missing" says "until it is registered" both 1.0
+	check "the release is installed" installed 1.0
+	check "so does an upgrade" says "no container manager was found" both 2.0
+	check "which installs too" installed 2.0
+	mv "$dir/no-manager" "$node/etc/containerd"
+	with_manager=
+	check "with one the printed command" as_printed
+	check "registers it" registered
+	check "and the next version is silent about it" silent_about "registered" both 1.0
+	check "purged with its registration" pkg -P kata-containers kata-deploy
+	check "the manager's configuration is as it was then" cmp "$dir/config.before" "$node/etc/containerd/config.toml"
 fi
 
 # --- in distributions ---

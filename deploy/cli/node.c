@@ -515,6 +515,32 @@ int registration_can_prove(const struct deploy *d, struct registration *reg, str
 	return err_hint(err, "%s", how);
 }
 
+/* True if the release is installed even where it cannot be told with which manager to register it:
+ * nobody named one, and no container is wanted as a proof. A package is installed so, perhaps before
+ * the manager. In a container a manager always runs, which has started it. */
+static bool goes_unregistered(const struct registration *reg)
+{
+	const struct cli_manager *m = reg->manager;
+
+	return m->no_proof && !m->name && !m->config && !m->socket && !process_sees_host();
+}
+
+/* As cri_find(); leaves reg->cri NULL, with a warning, where the release goes unregistered. */
+static int choose_manager(const struct cri_options *o, struct registration *reg, struct err *err)
+{
+	if (cri_find(o, &reg->cri, err) == 0)
+		return 0;
+	if (!goes_unregistered(reg) || (err->code != E_NOT_FOUND && err->code != E_STATE))
+		return -1;
+	log_err(LOG_WARN, err,
+		err->code == E_STATE ? "kata is not registered with a container manager; repeat "
+				       "the command with --cri NAME"
+				     : "kata is not registered with a container manager; repeat "
+				       "the command when there is one");
+	err_clear(err);
+	return 0;
+}
+
 static int find_manager(const struct json *was, const struct json **record,
 			struct registration *reg, struct err *err)
 {
@@ -525,8 +551,13 @@ static int find_manager(const struct json *was, const struct json **record,
 		return -1;
 	o.handlers = h.rows;
 	o.nhandlers = h.n;
-	if (cri_find(&o, &reg->cri, err) < 0)
+	if (choose_manager(&o, reg, err) < 0)
 		return -1;
+	if (!reg->cri) {
+		/* What an earlier change has registered stays recorded: the uninstall removes it. */
+		*record = was;
+		return 0;
+	}
 	/* The manager that has started our container is being restarted. Without the step of a
 	 * restart the change would not wait for its turn (deploy/node/machine.h). */
 	if (process_sees_host() && node_need_running(reg->cri, err) < 0)

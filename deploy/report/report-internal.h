@@ -97,7 +97,7 @@ MUST_CHECK int pace_limit(const char *at_once, uint64_t nodes, uint64_t *limit, 
 /* --- await.c --- */
 
 /* Returns 1 if the request of the last look (p->uninstall) is for this installation. Returns 0 if
- * its DaemonSet does not exist any more: then it was for an earlier installation, and the cluster
- * has not removed it yet. */
+ * its DaemonSet is another one than ours, or does not exist any more: then it was for an earlier
+ * installation, and the cluster has not removed it yet. */
 MUST_CHECK int request_counts(const struct pace *p, struct kube *k, struct deadline deadline,
 			      struct err *err);

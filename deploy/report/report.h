@@ -72,7 +72,8 @@ struct report_pace {
 	unsigned failures; /* after so many nodes have failed in their turn, no turns are granted */
 	unsigned seconds;  /* after which a turn that is not renewed is free */
 	/* A DaemonSet in the namespace: a percentage is a part of the nodes that shall have a pod of
-	 * it. NULL: of all nodes. */
+	 * it. A request to uninstall that another DaemonSet owns does not count. NULL: of all nodes, and
+	 * every owner counts that exists. */
 	const char *set;
 	unsigned wait_ms; /* the least pause between two attempts to get a turn; 0: the default */
 };

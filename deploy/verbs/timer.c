@@ -20,6 +20,8 @@
 #include "deploy/verbs/verbs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 static struct install_options o;
 static struct units units;
@@ -81,13 +83,59 @@ static int begin_past(struct err *err)
 		       : 0;
 }
 
+/* Returns the name of the variable with the proxy that libcurl takes for a URL; NULL: there is none.
+ * HTTP_PROXY does not count for it: a CGI program has one of its client's. */
+static const char *proxy_variable(const char *url)
+{
+	static const char *const secure[] = { "https_proxy", "HTTPS_PROXY", "all_proxy",
+					      "ALL_PROXY", NULL };
+	static const char *const plain[] = { "http_proxy", "all_proxy", "ALL_PROXY", NULL };
+	const char *const *names = strncasecmp(url, "https://", 8) == 0  ? secure
+				   : strncasecmp(url, "http://", 7) == 0 ? plain
+									 : NULL;
+
+	for (; names && *names; names++) {
+		if (!str_empty(getenv(*names)))
+			return *names;
+	}
+	return NULL;
+}
+
+/* The service of the timer does not get the environment of the install. Only the variable's name is
+ * printed: its value may have a password. */
+static int warn_of_proxy(struct err *err)
+{
+	AUTO(deploy) struct deploy *d = NULL;
+	AUTO(strv) char **from = NULL;
+	AUTO(str) char *proxy = NULL;
+	const char *name = NULL;
+
+	if (node_open(&o.place, DEPLOY_LOOK, &d, err) < 0 ||
+	    node_recall_text(d, "proxy", &proxy, err) < 0 ||
+	    node_recall_release(d, "from", &from, err) < 0)
+		return -1;
+	strv_each(url, from)
+		name = name ? name : proxy_variable(*url);
+	if (!name || proxy)
+		return 0;
+	AUTO(str)
+	char *text = str_fmt("the timer does not know the proxy of the environment; %s records it "
+			     "once, or a drop-in of " UNITS_NAME ".service with Environment= sets "
+			     "the variable",
+			     advice("upgrade --proxy URL"));
+
+	log_warn(text, LOG_S("variable", name));
+	return 0;
+}
+
 static int run_enable(int argc, char **argv, struct err *err)
 {
 	bool changed;
 
 	(void)argc, (void)argv;
 	if (say_begin(&o.talk, err) < 0 || settle(err) < 0 || units_check(&units, err) < 0 ||
-	    units_enable(&units, &changed, err) < 0 || begin_past(err) < 0)
+	    units_enable(&units, &changed, err) < 0 || begin_past(err) < 0 ||
+	    warn_of_proxy(err) < 0)
 		return -1;
 	AUTO(str)
 	char *sentence = str_fmt("%s.timer is enabled: %s, and up to %s later", UNITS_NAME,

@@ -90,25 +90,36 @@ static int store(const struct opt *opt, const char *value, struct err *err)
 	bug("option kind %d", (int)opt->kind);
 }
 
-/* One option at argv[i] and its value; returns the index after it. */
-static int take(const struct opt *opts, enum opt_style style, int argc, char *const *argv, int i,
-		struct err *err)
+/* The option that a word names, and the value that the word has; NULL: there is none. */
+static const struct opt *find(const struct opt *opts, enum opt_style style, const char *word,
+			      const char **value)
 {
-	const char *word = argv[i], *name = word + strspn(word, "-"), *value = NULL;
+	const char *name = word + strspn(word, "-");
 	size_t len = strcspn(name, "=");
 	const struct opt *opt;
 
+	*value = NULL;
 	if (word[1] == '-' || style == OPT_SINGLE_DASH) {
 		opt = find_name(opts, name, len);
-		value = opt && name[len] ? name + len + 1 : NULL;
+		*value = opt && name[len] ? name + len + 1 : NULL;
 		if (!opt && word[1] != '-' && !word[2])
 			opt = find_letter(opts, word[1]);
 	} else {
 		opt = find_letter(opts, word[1]);
-		value = opt && word[2] ? word + 2 : NULL;
+		*value = opt && word[2] ? word + 2 : NULL;
 	}
+	return opt;
+}
+
+/* One option at argv[i] and its value; returns the index after it. */
+static int take(const struct opt *opts, enum opt_style style, int argc, char *const *argv, int i,
+		struct err *err)
+{
+	const char *value;
+	const struct opt *opt = find(opts, style, argv[i], &value);
+
 	if (!opt)
-		return unknown(opts, word, err);
+		return unknown(opts, argv[i], err);
 	if (opt->kind == OPT_KIND_FLAG && value)
 		return err_set(err, E_USAGE,
 			       "option --%s takes no value; leave out what is after =", opt->name);
@@ -121,12 +132,30 @@ static int take(const struct opt *opts, enum opt_style style, int argc, char *co
 	return store(opt, value, err) < 0 ? -1 : i + 1;
 }
 
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1];
+}
+
+int opt_operands(const struct opt *opts, int argc, char *const *argv)
+{
+	int i = 1;
+
+	while (i < argc && is_option(argv[i]) && !str_eq(argv[i], "--")) {
+		const char *value;
+		const struct opt *opt = find(opts, OPT_PLAIN, argv[i], &value);
+
+		i += opt && opt->kind != OPT_KIND_FLAG && !value ? 2 : 1;
+	}
+	return i < argc ? i : argc;
+}
+
 int opt_parse(const struct opt *opts, enum opt_style style, int argc, char *const *argv,
 	      struct err *err)
 {
 	int i = 1;
 
-	while (i < argc && argv[i][0] == '-' && argv[i][1]) {
+	while (i < argc && is_option(argv[i])) {
 		if (str_eq(argv[i], "--"))
 			return i + 1;
 		i = take(opts, style, argc, argv, i, err);

@@ -85,5 +85,8 @@ enum opt_style { OPT_PLAIN, OPT_SINGLE_DASH };
  * the nearest known one. */
 MUST_CHECK int opt_parse(const struct opt *opts, enum opt_style style, int argc, char *const *argv,
 			 struct err *err);
+/* Returns the index of the first operand, or of "--" before it, argc if there is none; stores nothing.
+ * OPT_PLAIN. An unknown option counts as one without a value. */
+int opt_operands(const struct opt *opts, int argc, char *const *argv);
 /* Prints one line per option. */
 void opt_help(const struct opt *opts, FILE *to);

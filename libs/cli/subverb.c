@@ -21,6 +21,15 @@ static bool wants_help(int argc, char **argv)
 	return false;
 }
 
+/* The same of a verb, whose options may follow its operands for this only: people add --help to the
+ * line that they have. But a command among the operands has options of its own. */
+static bool wants_help_of(const struct subverb *s, int argc, char **argv)
+{
+	bool command = s->most == SUBVERB_COMMAND;
+
+	return wants_help(command ? opt_operands(s->opts, argc, argv) : argc, argv);
+}
+
 static int help_all(const struct subverb *table, const char *verb)
 {
 	for (; table->name; table++)
@@ -119,7 +128,7 @@ int subverb_run(const struct subverb *table, int argc, char **argv, struct err *
 	s = find(table, verb, name, err);
 	if (!s)
 		return -1;
-	if (wants_help(argc - 1, argv + 1))
+	if (wants_help_of(s, argc - 1, argv + 1))
 		return help_one(s, verb);
 	first = opt_parse(s->opts, OPT_PLAIN, argc - 1, argv + 1, err);
 	if (first < 0)

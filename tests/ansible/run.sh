@@ -110,6 +110,16 @@ play() { # OPTION... FILE
 	grep -B 4 "^fatal: " "$dir/said" | grep -v "^ok: "
 	return $status
 }
+# Prints its arguments as it gets them, also as a message.
+cat >"$dir/echo" <<'END'
+#!/usr/bin/python3
+import json, sys
+print("got", *sys.argv, file=sys.stderr)
+failed = "fail" in sys.argv
+print("no document" if failed else json.dumps({"changed": False, "argv": sys.argv[1:]}))
+sys.exit(1 if failed else 0)
+END
+chmod +x "$dir/echo"
 check "the module on one host" play -i localhost, tests/ansible/one.yml
 
 pushed() { # VERSION HOST...

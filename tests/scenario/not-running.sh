@@ -89,8 +89,8 @@ kill %1
 # `kata-manager try` needs a client whose server answers.
 for name in nerdctl docker ctr; do
 	# shellcheck disable=SC2016 # the dollar is for the script that is written
-	printf '#!/bin/sh\ncase $1 in info|version) [ -e %s/%s.runs ] && exit; echo no server >&2; exit 1;; esac\n' \
-		"$lab" "$name" >"$lab/bin/$name"
+	printf '#!/bin/sh\n[ "$2" != --format ] || exec cat %s/%s.runtimes\ncase $1 in info|version) [ -e %s/%s.runs ] && exit; echo no server >&2; exit 1;; esac\n' \
+		"$lab" "$name" "$lab" "$name" >"$lab/bin/$name"
 	printf 'echo "%s: $*"\n' "$name" >>"$lab/bin/$name"
 	chmod 0755 "$lab/bin/$name"
 done
@@ -99,7 +99,22 @@ says 5 "the server of docker does not answer" "${try[@]}"
 grep -q "the server of nerdctl does not answer.*the server of ctr does not answer" "$lab/says" || fail "not all are named"
 touch "$lab/ctr.runs"
 says 0 "ctr: run --rm" "${try[@]}"
+# The options behind the image are those of the container's command.
+for word in -h --help; do
+	says 0 "ctr: run --rm" "${try[@]}" df $word
+	grep -q "kata-try-[0-9]* df $word\$" "$lab/says" || fail "the command is not passed on"
+done
+says 0 "usage: kata-manager try" "$manager" try --with ctr -h
+says 0 "usage: kata-manager try" "$manager" try --help busybox df
+# Docker starts only the runtimes of its configuration.
 touch "$lab/docker.runs"
+for runtimes in '' null '{"runc":{"path":"runc"}}' '{"runc":{"path":"kata"},"kata-qemu":{"path":"kata"}}'; do
+	echo "$runtimes" >"$lab/docker.runtimes"
+	says 0 "ctr: run --rm" "${try[@]}"
+	says 5 "docker does not have the runtime kata: kata-manager install --cri docker" \
+		env "PATH=$lab/bin:/usr/bin:/bin" "$manager" try --with docker busybox
+done
+echo '{"kata":{"path":"/opt/kata/bin/containerd-shim-kata-v2"},"runc":{"path":"runc"}}' >"$lab/docker.runtimes"
 says 0 "docker: run --rm" "${try[@]}"
 rm "$lab/bin/nerdctl" "$lab/docker.runs"
 says 0 "ctr: run --rm" "${try[@]}"

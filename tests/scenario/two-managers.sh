@@ -3,8 +3,9 @@
 #
 # Tests two container managers of one kind, neither with the default configuration: two-managers.sh KATA-DEPLOY
 #
-# The registration of an installation that was removed by hand is removed from the configuration that has it. Runs without
-# the processes of this machine, and with stand-ins for the container managers.
+# The registration of an installation that was removed by hand is removed from the configuration that has it. An
+# installation without a proof, such as that of a package, does not choose between two and does not fail. Runs without the
+# processes of this machine, and with stand-ins for the container managers.
 set -eu
 if [ "${1-}" != inside ]; then
 	if ! unshare --mount true 2>/dev/null; then
@@ -70,3 +71,15 @@ for name in a b; do
 done
 "$deploy" uninstall "${place[@]}" --yes >"$lab/says" 2>&1 || fail "uninstall, with nothing left"
 echo "  ok    what is left of an installation is found whichever of two managers has it"
+
+install() { "$deploy" install "${place[@]}" --key "$lab/key.pub" --trust-dir "$lab/trust.d" --yes --release "$lab/release" "$@" >"$lab/says" 2>&1; }
+if install; then fail "install has chosen one of two managers"; fi
+install --no-proof --quiet || fail "install without a proof, which need not choose"
+grep -qF -e "repeat the command with --cri NAME" "$lab/says" || fail "it does not say how to register"
+for name in a b; do
+	cmp "$lab/$name.toml" "$lab/$name.was" >>"$lab/says" || fail "$name.toml was changed"
+done
+"$deploy" status "${place[@]}" >"$lab/says" 2>&1 || fail "status without a registration"
+"$deploy" verify "${place[@]}" >"$lab/says" 2>&1 || fail "verify without a registration"
+"$deploy" uninstall "${place[@]}" --yes >"$lab/says" 2>&1 || fail "uninstall without a registration"
+echo "  ok    without a proof the choice between two managers is left for later"

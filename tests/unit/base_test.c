@@ -1200,6 +1200,10 @@ START_TEST(options_come_from_the_table)
 	ck_assert(str_eq(name, "g") && jobs == 9);
 	ck_assert_int_eq(opt_parse(opts, OPT_PLAIN, 2, bad, &err), -1);
 	ck_assert_str_eq(err.msg, "unknown option '--jsn'; did you mean --json?");
+	ck_assert_int_eq(opt_operands(opts, 6, good), 5);
+	ck_assert_int_eq(opt_operands(opts, 2, bad), 2);
+	ck_assert_int_eq(opt_operands(opts, 4, ARGV("p", "--help", "--", "-c")), 2);
+	ck_assert_int_eq(opt_operands(opts, 2, ARGV("p", "-c")), 2);
 }
 END_TEST
 

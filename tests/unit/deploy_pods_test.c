@@ -494,6 +494,7 @@ END_TEST
 /* --- the pace --- */
 
 #define SET        "/apis/apps/v1/namespaces/kata/daemonsets/set"
+#define OTHER_SET  "/apis/apps/v1/namespaces/kata/daemonsets/other"
 #define DESIRED(n) "{\"metadata\":{\"name\":\"set\"},\"status\":{\"desiredNumberScheduled\":" n "}}"
 
 /* Has other nodes ask for turns, until one has to wait; returns how many got one. */
@@ -548,6 +549,37 @@ START_TEST(a_percentage_is_a_part_of_the_nodes_of_the_daemonset)
 }
 END_TEST
 
+/* The pod may read its own DaemonSet only: it must not have to ask about that of an installation with
+ * another name, whose request the cluster has not removed yet. */
+START_TEST(a_request_for_another_daemonset_does_not_count)
+{
+	static const struct {
+		const char *set, *owner;
+		int counts;
+	} cases[] = {
+		{ "set", "set", 1 },  { "set", "other", 0 }, { "set", NULL, 1 }, /* made by hand */
+		{ NULL, "other", 1 }, { NULL, "gone", 0 },
+	};
+	AUTO(json) struct json *set = NULL;
+	struct err err = ERR_INIT;
+	struct report_options o;
+	struct pace p;
+
+	begin("1", 0, false);
+	cluster_put(&c, SET, DESIRED("1"));
+	cluster_put(&c, OTHER_SET, "{\"metadata\":{\"name\":\"other\"}}");
+	set = cluster_get(&c, str_eq(cases[_i].owner, "other") ? OTHER_SET : SET);
+	o = pods[0].o;
+	o.pace.set = cases[_i].set;
+	pace_init(&p, &o, REPORT_DEFAULT, "kata");
+	str_set(&p.uninstall, "1");
+	str_set(&p.owner, cases[_i].owner);
+	str_set(&p.owner_uid, cases[_i].owner ? kube_meta(set, "uid") : NULL);
+	ck_assert_int_eq(request_counts(&p, pods[0].k, soon(), &err), cases[_i].counts);
+	pace_release(&p);
+}
+END_TEST
+
 /* The pod of a new DaemonSet may ask before the cluster has counted the nodes. */
 START_TEST(nodes_that_are_not_counted_yet_are_asked_for_again)
 {
@@ -583,6 +615,7 @@ int main(void)
 	tcase_add_loop_test(t, a_withdrawn_request_is_not_executed, 0, 4);
 	tcase_add_loop_test(t, a_refused_uninstall_stops_no_other_node, 0, 2);
 	tcase_add_loop_test(t, a_percentage_is_a_part_of_the_nodes_of_the_daemonset, 0, 6);
+	tcase_add_loop_test(t, a_request_for_another_daemonset_does_not_count, 0, 5);
 	tcase_add_test(t, nodes_that_are_not_counted_yet_are_asked_for_again);
 	tcase_add_loop_test(t, a_pod_is_killed_at_every_request, 0, 4);
 	suite_add_tcase(s, t);

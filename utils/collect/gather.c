@@ -74,6 +74,12 @@ static const struct source sources[] = {
 	  FILES_OF,
 	  false,
 	  { "/var/lib/rancher/rke2/agent/etc/containerd", ".toml" } },
+	/* The templates, which have our lines where drop-ins are not imported. */
+	{ "config/k3s", FILES_OF, false, { "/var/lib/rancher/k3s/agent/etc/containerd", ".tmpl" } },
+	{ "config/rke2",
+	  FILES_OF,
+	  false,
+	  { "/var/lib/rancher/rke2/agent/etc/containerd", ".tmpl" } },
 	{ "config/k0s", FILES_OF, false, { "/etc/k0s", ".toml" } },
 	{ "config/microk8s", FILES_OF, false, { "/var/snap/microk8s/current/args", ".toml" } },
 

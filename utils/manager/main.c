@@ -116,7 +116,7 @@ static const struct subverb verbs[] = {
 	{ "install", "[-- OPTION...]", "set up this machine and prove it with a container in a VM",
 	  install_opts, manager_install, 0, -1 },
 	{ "try", "[IMAGE [COMMAND...]]", "run a container in a VM; without IMAGE show a proof",
-	  try_opts, manager_try, 0, -1 },
+	  try_opts, manager_try, 0, SUBVERB_COMMAND },
 	{ "switch", "VERSION [-- OPTION...]", "make another installed release the current one",
 	  change_opts, switch_to, 1, -1 },
 	{ "upgrade", "[-- OPTION...]", "install the newest release", install_opts, upgrade, 0, -1 },

@@ -3,12 +3,14 @@
 
 #include "utils/manager/manager.h"
 
+#include "base/buf.h"
 #include "base/deadline.h"
 #include "base/mem.h"
 #include "base/spawn.h"
 #include "base/str.h"
 #include "cli/advice.h"
 #include "utils/manager/engine.h"
+#include "json/json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,19 +19,24 @@
 
 #define PREFIX "/opt/kata"
 
-enum { ASK_MS = 20000 };
+enum { ASK_MS = 20000, RUNTIMES_MAX = 1 << 20 };
 
 /* The clients in the order in which they are tried. podman is missing, since it cannot start
  * shims. */
 static const struct client {
 	const char *name;
-	const char *ask;  /* succeeds if the client's server answers */
-	const char *pull; /* NULL: run pulls the image */
-	const char *run;  /* with @shim, @tty, @id and @image; the container's command follows */
+	const char *ask; /* succeeds if the client's server answers */
+	const char
+		*runtimes; /* prints the runtimes that it knows by name; NULL: it starts a shim */
+	const char *pull;  /* NULL: run pulls the image */
+	const char *run;   /* with @shim, @tty, @id and @image; the container's command follows */
 } clients[] = {
-	{ "nerdctl", "nerdctl info", NULL, "run --rm @tty --network none --runtime @shim @image" },
-	{ "docker", "docker info", NULL, "run --rm @tty --network none --runtime kata @image" },
-	{ "ctr", "ctr version", "images pull @image", "run --rm @tty --runtime @shim @image @id" },
+	{ "nerdctl", "nerdctl info", NULL, NULL,
+	  "run --rm @tty --network none --runtime @shim @image" },
+	{ "docker", "docker info", "docker info --format {{.Runtimes|json}}", NULL,
+	  "run --rm @tty --network none --runtime kata @image" },
+	{ "ctr", "ctr version", NULL, "images pull @image",
+	  "run --rm @tty --runtime @shim @image @id" },
 };
 
 static bool is_in_path(const char *program)
@@ -45,8 +52,23 @@ static bool is_in_path(const char *program)
 	return false;
 }
 
+static bool has_kata(const struct client *c)
+{
+	AUTO(strv) char **argv = c->runtimes ? strv_split(c->runtimes, " ") : NULL;
+	AUTO(buf) struct buf out = BUF_INIT(RUNTIMES_MAX);
+	struct spawn s = { .argv = argv };
+	struct err ignored = ERR_INIT; /* then it has not */
+	AUTO(json) struct json *list = NULL;
+
+	if (!argv)
+		return true;
+	if (spawn_run(&s, NULL, 0, &out, deadline_in(ASK_MS), &ignored) == 0)
+		list = json_parse(out.data, out.len, "docker's runtimes", &ignored);
+	return list && json_kind(list) == JSON_IS_OBJECT && json_get(list, "kata");
+}
+
 /* Returns false with the reason in *why (heap). */
-static bool answers(const struct client *c, char **why)
+static bool can_start(const struct client *c, char **why)
 {
 	AUTO(strv) char **argv = strv_split(c->ask, " ");
 	struct spawn s = { .argv = argv };
@@ -56,9 +78,14 @@ static bool answers(const struct client *c, char **why)
 		*why = str_fmt("%s is not in PATH", c->name);
 		return false;
 	}
-	if (spawn_run(&s, NULL, 0, NULL, deadline_in(ASK_MS), &err) == 0)
+	if (spawn_run(&s, NULL, 0, NULL, deadline_in(ASK_MS), &err) != 0) {
+		*why = str_fmt("the server of %s does not answer (%s)", c->name, err.msg);
+		return false;
+	}
+	if (has_kata(c))
 		return true;
-	*why = str_fmt("the server of %s does not answer (%s)", c->name, err.msg);
+	*why = str_fmt("%s does not have the runtime kata: kata-manager install --cri %s", c->name,
+		       c->name);
 	return false;
 }
 
@@ -72,7 +99,7 @@ static const struct client *choose(struct err *err)
 
 		if (options.with && !str_eq(options.with, clients[i].name))
 			continue;
-		if (answers(&clients[i], &why))
+		if (can_start(&clients[i], &why))
 			return &clients[i];
 		strv_push(&looked_at, why);
 	}

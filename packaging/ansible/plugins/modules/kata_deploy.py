@@ -212,7 +212,7 @@ answer:
   returned: success
   type: dict
 command:
-  description: The command line.
+  description: The command line, without the users and passwords of URLs.
   returned: always
   type: list
   elements: str
@@ -233,6 +233,7 @@ stderr:
 
 import json
 import os
+import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.validation import check_type_path
@@ -340,6 +341,20 @@ def command_line(module, program):
     return words
 
 
+def user_of(url):
+    """The user and password of a URL or of a proxy, with the @ that follows; empty if it has none."""
+    host = re.split("[/?#]", url.split("://", 1)[-1])[0]
+    return host[:host.rfind("@") + 1]
+
+
+def hide_passwords(module):
+    """Has Ansible remove the users and passwords of URLs from all that the module returns: the command line,
+    the parameters that it returns besides, and messages that repeat a URL."""
+    urls = [item for item in module.params["release"] or [] if "://" in item]
+    urls += [module.params["proxy"] or ""]
+    module.no_log_values.update(user for user in map(user_of, urls) if len(user) > 1)
+
+
 def is_installed(module):
     """Whether there is an installation, or what an interrupted one has left. An administrator's files alone are none."""
     prefix = (module.params["root"] or "") + (module.params["prefix"] or "/opt/kata")
@@ -358,7 +373,9 @@ def reject_strays(module):
 
 def run(module, words):
     """Runs kata-deploy and returns the document that it prints; its error fails the module."""
-    rc, out, err = module.run_command(words, environ_update=dict(LC_ALL="C", LANG="C"))
+    # The module has expanded what is a path; other words are not to be changed.
+    rc, out, err = module.run_command(
+        words, environ_update=dict(LC_ALL="C", LANG="C"), expand_user_and_vars=False)
     about = dict(command=words, rc=rc)
     try:
         answer = json.loads(out) if out.strip() else {}
@@ -408,6 +425,7 @@ def main():
         required_if=[("state", "fetched", ["dest"])],
         supports_check_mode=True,
     )
+    hide_passwords(module)
     reject_strays(module)
     program = module.params["executable"] or module.get_bin_path("kata-deploy", opt_dirs=["/opt/kata/bin"])
     if not program and module.params["state"] == "absent" and not is_installed(module):
