@@ -115,8 +115,8 @@ DEFINE_AUTO_STRUCT(registration, struct registration, registration_release)
 /* Plans the registration and the proof. There is no registration, but a warning, if no_proof is set,
  * no manager is named, and cri_find() finds none or two. release: the new member "release" of
  * "extra", borrowed; NULL: keep the old one. proof: versions that the proof must find in a VM; NULL:
- * no proof. Errors as cri_find() and cri_register(); E_UNSUPPORTED: the manager cannot run the proof; E_STATE: it does
- * not run, in a container that it has started itself (--host). */
+ * no proof. Errors as cri_find() and cri_register(); E_UNSUPPORTED: the manager cannot run the proof;
+ * E_STATE: it does not run, in a container that it has started itself (--host). */
 MUST_CHECK int registration_add(const struct deploy *d, const struct json *release,
 				const struct prove_expect *proof, struct registration *reg,
 				struct err *err);
