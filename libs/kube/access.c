@@ -239,7 +239,8 @@ static int get_text(const struct json *object, const char *key, const char **to,
 	return 0;
 }
 
-/* Data takes precedence over the file, as in kubectl. */
+/* Data takes precedence over the file, as in kubectl; but a token (not encoded) is only the first value
+ * of the one in the file, which is renewed. */
 static int get_secret(const struct json *object, const char *file, const char *data, bool encoded,
 		      const char *dir, struct secret *to, struct err *err)
 {
@@ -256,9 +257,9 @@ static int get_secret(const struct json *object, const char *file, const char *d
 		to->text = buf_steal(&text);
 	} else if (value) {
 		to->text = xstrdup(value);
-	} else if (path) {
-		to->path = *path == '/' ? xstrdup(path) : path_join(dir, path);
 	}
+	if (path && !(value && encoded))
+		to->path = *path == '/' ? xstrdup(path) : path_join(dir, path);
 	return 0;
 }
 

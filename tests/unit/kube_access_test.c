@@ -86,6 +86,22 @@ START_TEST(files_are_beside_it)
 }
 END_TEST
 
+/* The token beside it is only its first value, as in kubectl. */
+START_TEST(a_token_file_takes_precedence)
+{
+	AUTO(access) struct access a = { 0 };
+	AUTO(str) char *token = path_join(dir, "token");
+
+	ck_assert_int_eq(parse(CONFIG(SERVER, "token: t0, tokenFile: token"), NULL, &a), 0);
+	ck_assert_str_eq(a.token.path, token);
+	ck_assert_int_eq(access_refresh(&a, false, &err), 0);
+	ck_assert_str_eq(a.token.text, "t0");
+	free(put("token", "t1\n"));
+	ck_assert_int_eq(access_refresh(&a, false, &err), 0);
+	ck_assert_str_eq(a.token.text, "t1");
+}
+END_TEST
+
 static const struct {
 	const char *text, *context;
 	enum err_code code;
@@ -274,6 +290,7 @@ int main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, a_context);
 	tcase_add_test(t, files_are_beside_it);
+	tcase_add_test(t, a_token_file_takes_precedence);
 	tcase_add_loop_test(t, refused, 0, (int)ARRAY_LEN(bad));
 	tcase_add_test(t, nothing_is_refused_that_is_off);
 	tcase_add_test(t, in_a_cluster);
