@@ -121,6 +121,7 @@ static int set_trust(struct running *r, const struct http_trust *trust, struct e
 	SET(CURLOPT_SSLCERTTYPE, "PEM");
 	SET(CURLOPT_SSLKEYTYPE, "PEM");
 	SET(CURLOPT_PROXY, trust->proxy ? trust->proxy : "");
+	SET(CURLOPT_NOPROXY, ""); /* else NO_PROXY of the environment bypasses it */
 	if (set_blob(r, CURLOPT_CAINFO_BLOB, trust->ca_pem, err) < 0 ||
 	    set_blob(r, CURLOPT_PROXY_CAINFO_BLOB, trust->ca_pem, err) < 0 ||
 	    set_blob(r, CURLOPT_SSLCERT_BLOB, trust->cert_pem, err) < 0 ||

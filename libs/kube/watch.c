@@ -26,6 +26,7 @@ struct watching {
 	bool enough;          /* fn returned 1 */
 	bool expired;         /* the server no longer knows the version (410) */
 	bool heard;           /* the stream had an event */
+	bool worked;          /* a stream since the last list had one other than 410 */
 	bool failed;          /* fn returned -1: the error is not the stream's */
 };
 
@@ -105,6 +106,7 @@ static int take_line(struct watching *w, const char *line, size_t len, struct er
 		return -1;
 	w->heard = true;
 	w->expired = kind == WATCH_EXPIRED;
+	w->worked |= !w->expired;
 	if (kind == WATCH_BOOKMARK || kind == WATCH_EXPIRED)
 		return 0;
 	rc = w->fn(w->arg, event_of(kind), object, err);
@@ -239,9 +241,11 @@ int kube_watch(struct kube *k, const struct kube_selection *s, kube_event_fn fn,
 			break;
 		}
 		rc = list_all(k, s, fn, arg, w.version, deadline, &w.enough, err);
-		w.expired = false;
+		w.expired = w.worked = false;
 		if (rc == 0 && !w.enough)
 			rc = follow_all(k, s, &w, deadline, err);
+		if (w.worked)
+			lists = 1;
 	}
 	buf_release(&w.line);
 	return rc;

@@ -2,6 +2,7 @@
 /* libs/kube with API servers that are busy, cut connections, forget versions, and send wrong or
  * endless answers. */
 
+#include "base/deadline.h"
 #include "base/fd.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -13,6 +14,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -668,6 +670,68 @@ START_TEST(a_forgotten_version_is_listed_anew)
 }
 END_TEST
 
+/* How long a watch takes that the server ends 11 times with a version that is too old, after
+ * `before`. */
+static uint64_t expire(const char *before)
+{
+	enum { TIMES = 11 };
+	AUTO(str) char *stream = str_fmt("%s%s", before, EXPIRED);
+	struct said said[2 * TIMES + 2];
+	uint64_t began = clock_ms(), took;
+
+	for (size_t i = 0; i < ARRAY_LEN(said); i++)
+		said[i] = i % 2 ? (struct said){ .status = 200, .body = stream, .how = SAY_STREAM }
+				: (struct said){ .status = 200, .body = LIST("9", "", "[]") };
+	said[2 * TIMES + 1].body = EVENT("ADDED", "end", "99");
+	ANSWERS(said);
+	forget("+end");
+	ck_assert_msg(kube_watch(k, &nodes, note, NULL, soon(), &err) == 0, "%s", err.msg);
+	took = clock_ms() - began;
+	api_end(&api);
+	kube_free(STEAL(k, NULL));
+	api_stop(&api);
+	return took;
+}
+
+/* The pauses grow only for a server that does nothing else. */
+START_TEST(a_watch_that_has_worked_is_listed_anew_soon)
+{
+	uint64_t worked = expire(EVENT("ADDED", "a", "10")), nothing = expire("");
+
+	ck_assert_msg(worked < nothing / 2, "%u and %u ms", (unsigned)worked, (unsigned)nothing);
+}
+END_TEST
+
+/* A proxy of the kubeconfig is used whatever the environment says. */
+START_TEST(the_environment_does_not_bypass_the_proxy)
+{
+	static const struct said said[] = {
+		{ .asked = "GET http://127.0.0.1:1/api/v1/nodes/n1 ",
+		  .status = 200,
+		  .body = OBJECT },
+	};
+	AUTO(str) char *config = path_join(dir, "proxied"), *text = NULL;
+	AUTO(json) struct json *node = NULL;
+
+	ck_assert_int_eq(setenv("NO_PROXY", "*", 1), 0);
+	api_start(&api, said, ARRAY_LEN(said));
+	text = str_fmt("current-context: c\n"
+		       "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+		       "clusters: [{name: k, cluster: {server: \"http://127.0.0.1:1\", "
+		       "proxy-url: \"http://127.0.0.1:%d\"}}]\n"
+		       "users: [{name: u, user: {token: t}}]\n",
+		       api.port);
+	ck_assert_int_eq(file_replace_volatile(AT_FDCWD, config, text, strlen(text), 0600, &err),
+			 0);
+	ck_assert_msg(kube_open(&(struct kube_options){ .kubeconfig = config, .pause_ms = 5 }, &k,
+				&err) == 0,
+		      "%s", err.msg);
+	node = kube_get(k, NODE, soon(), &err);
+	ck_assert_msg(node != NULL, "%s", err.msg);
+	api_end(&api);
+}
+END_TEST
+
 static const struct {
 	const char *line;
 	enum err_code code;
@@ -845,6 +909,8 @@ int main(void)
 	tcase_add_test(many, counting);
 	tcase_add_test(many, a_watch_goes_on_after_its_last_version);
 	tcase_add_test(many, a_forgotten_version_is_listed_anew);
+	tcase_add_test(many, a_watch_that_has_worked_is_listed_anew_soon);
+	tcase_add_test(many, the_environment_does_not_bypass_the_proxy);
 	tcase_add_loop_test(many, an_event_that_is_none, 0, (int)ARRAY_LEN(bad_events));
 	tcase_add_test(many, an_event_without_end);
 	tcase_add_test(many, a_watch_ends_with_the_error_of_its_callback);
