@@ -74,21 +74,10 @@ static bool map_lines(char **value, const struct mapping *m)
 	return kept != NULL;
 }
 
-static void map_unified(struct oci_resources *r, const struct mapping *m)
+/* False for a setting of disks none of which is left. */
+static bool map_setting(struct oci_pair *p, const void *arg)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < r->n_unified; i++) {
-		struct oci_pair *p = &r->unified[i];
-
-		if (!str_starts(p->key, "io.") || map_lines(&p->value, m)) {
-			r->unified[kept++] = *p;
-			continue;
-		}
-		free(p->key);
-		free(p->value);
-	}
-	r->n_unified = kept;
+	return !str_starts(p->key, "io.") || map_lines(&p->value, arg);
 }
 
 void oci_resources_map_disks(struct oci_resources *r, oci_disk_map *map, void *arg)
@@ -100,5 +89,5 @@ void oci_resources_map_disks(struct oci_resources *r, oci_disk_map *map, void *a
 	map_throttles(&r->block_io.write_bps, &m);
 	map_throttles(&r->block_io.read_iops, &m);
 	map_throttles(&r->block_io.write_iops, &m);
-	map_unified(r, &m);
+	oci_unified_filter(r, map_setting, &m);
 }

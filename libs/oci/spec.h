@@ -233,8 +233,9 @@ void oci_hooks_release(struct oci_hooks *h);
 void oci_namespace_release(struct oci_namespace *ns);
 void oci_device_release(struct oci_device *d);
 void oci_annotations_release(struct oci_spec *spec);
-/* Removes the setting of a file from r->unified, if it is there. */
-void oci_unified_drop(struct oci_resources *r, const char *file);
+/* Removes the settings of r->unified that are not to be kept; keep may change the value of one. */
+void oci_unified_filter(struct oci_resources *r,
+			bool (*keep)(struct oci_pair *p, const void *given), const void *given);
 DEFINE_AUTO(oci_spec, struct oci_spec *, NULL, oci_spec_free)
 DEFINE_AUTO(oci_process, struct oci_process *, NULL, oci_process_free)
 DEFINE_AUTO(oci_resources, struct oci_resources *, NULL, oci_resources_free)

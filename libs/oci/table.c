@@ -468,14 +468,15 @@ void oci_annotations_release(struct oci_spec *spec)
 	spec->n_annotations = 0;
 }
 
-void oci_unified_drop(struct oci_resources *r, const char *file)
+void oci_unified_filter(struct oci_resources *r,
+			bool (*keep)(struct oci_pair *p, const void *given), const void *given)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r->n_unified; i++) {
 		struct oci_pair *p = &r->unified[i];
 
-		if (!str_eq(p->key, file)) {
+		if (keep(p, given)) {
 			r->unified[kept++] = *p;
 			continue;
 		}

@@ -50,8 +50,8 @@ void limits_update(struct limits *l, const struct oci_resources *r);
  * control group too, else its limit of memory and swap together, less that of the memory. most: what
  * no limit counts as. */
 uint64_t limits_swap(const struct oci_resources *r, uint64_t most);
-/* Returns the higher one of each limit. "No limit" adds nothing to a VM, so it counts as the
- * lowest. */
+/* Returns the higher one of each limit, and the processors of both. "No limit" adds nothing to a VM, so
+ * it counts as the lowest. */
 struct limits limits_higher(const struct limits *a, const struct limits *b);
 
 struct sizing {

@@ -14,12 +14,18 @@
 
 enum { SWAPPINESS_MAX = 200 };
 
+static bool is_not_swap(struct oci_pair *p, const void *arg)
+{
+	(void)arg;
+	return !str_eq(p->key, OCI_SWAP_FILE);
+}
+
 /* The kubelet's limit of swap alone, which it sends for every container where its node has cgroup v2,
  * would win in the guest's control group. */
 static void put_swap(struct oci_resources *r, int64_t bytes)
 {
 	r->memory.swap = (struct oci_i64){ true, bytes };
-	oci_unified_drop(r, OCI_SWAP_FILE);
+	oci_unified_filter(r, is_not_swap, NULL);
 }
 
 /* Sets the specification's limit of memory and swap together. */
