@@ -68,6 +68,19 @@ lab_stop_containerd() {
 	rm -f "$LAB/containerd.pid"
 }
 
+# lab_web DIR PORT [ADDRESS]: starts a web server, waits until it listens, and sets WEB to its pid
+lab_web() {
+	busybox httpd -f -p "${3:+$3:}$2" -h "$1" &
+	WEB=$!
+	for _ in $(seq 300); do
+		(exec 3<>"/dev/tcp/${3:-127.0.0.1}/$2") 2>/dev/null && return 0
+		kill -0 "$WEB" || break
+		sleep 0.1
+	done
+	echo "    the web server does not listen at port $2" >&2
+	return 1
+}
+
 # A newer mkfs.xfs enables features that the guest's kernel lacks; Debian 12's rejects its own configuration file.
 lab_xfs() { # FILE
 	mkfs.xfs -q -c options=/usr/share/xfsprogs/mkfs/lts_6.1.conf "$1" >/dev/null 2>&1 || mkfs.xfs -q "$1" >/dev/null

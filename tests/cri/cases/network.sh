@@ -64,9 +64,9 @@ test_network_connects_pods_and_node() {
 	# shellcheck disable=SC2064
 	trap "kill $servers" EXIT
 	net_works "a pod, of the node" 10.88.0.1 in_container "$a" /talk
-	busybox httpd -f -p 10.88.0.1:7080 -h "$LAB" &
+	lab_web "$LAB" 7080 10.88.0.1
 	# shellcheck disable=SC2064
-	trap "kill $servers $!" EXIT
+	trap "kill $servers $WEB" EXIT
 	expect "64 MiB from the node" \
 		"$(in_container "$b" sh -c 'wget -qO - http://10.88.0.1:7080/64m | sha256sum')" "$digest"
 	in_container "$a" sh -c 'wget -qO /srv/64m http://10.88.0.1:7080/64m'

@@ -10,17 +10,17 @@ net_conf() {
 
 # net_both_ways POD SUBNET: sends 16 MiB from the node and to it over IPv4 and IPv6; the digests must be equal
 net_both_ways() {
-	local pod=$1 subnet=$2 digest server
+	local pod=$1 subnet=$2 digest
 	head -c 16777216 /dev/urandom >"$LAB/image/tmp/16m"
 	digest=$(sha256sum <"$LAB/image/tmp/16m")
-	busybox httpd -f -p 8081 -h "$LAB/image/tmp" &
-	server=$!
+	lab_web "$LAB/image/tmp" 8081
+	net_serves "$pod"
 	expect "from the pod" "$(busybox wget -qO - "http://$subnet.2/16m" | sha256sum)" "$digest"
 	expect "from the pod over IPv6" "$(busybox wget -qO - "http://[fd00:${subnet//./:}::2]/16m" | sha256sum)" "$digest"
 	expect "to the pod" "$(pod_in "$pod" sh -c "wget -qO - http://$subnet.1:8081/16m | sha256sum")" "$digest"
 	expect "to the pod over IPv6" \
 		"$(pod_in "$pod" sh -c "wget -qO - http://[fd00:${subnet//./:}::1]:8081/16m | sha256sum")" "$digest"
-	kill "$server"
+	kill "$WEB"
 	rm "$LAB/image/tmp/16m"
 }
 
@@ -115,24 +115,19 @@ net_way() {
 
 # net_limited SUBNET RX-OR-TX: transfers 8 MiB each way with a pod that is limited in that direction
 net_limited() {
-	local pod ns link server slow fast other=tx
+	local pod ns link slow fast other=tx
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
 	# shellcheck disable=SC2064
 	trap "net_gone $ns" EXIT
 	net_make "$ns" "$link" "$1"
 	head -c 8388608 /dev/zero >"$LAB/image/tmp/8m"
-	echo up >"$LAB/image/tmp/up"
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
 	net_reaches "$1.2"
-	busybox httpd -f -p "$1.1:8082" -h "$LAB/image/tmp" &
-	server=$!
+	net_serves "$pod"
+	lab_web "$LAB/image/tmp" 8082 "$1.1"
 	# shellcheck disable=SC2064
-	trap "kill $server 2>/dev/null; net_gone $ns" EXIT
+	trap "kill $WEB 2>/dev/null; net_gone $ns" EXIT
 	[ "$2" = rx ] || other=rx
-	for _ in $(seq 100); do
-		busybox wget -qO /dev/null "http://$1.2/up" 2>"$LAB/err" && break
-		sleep 0.1
-	done
 	# A transfer can never be faster than its rate, but may be slower on a busy machine.
 	slow=$(net_way "$2" "$1" "$pod")
 	for _ in $(seq 10); do
@@ -142,7 +137,7 @@ net_limited() {
 	echo "    8 MiB at 16 Mbit/s: $slow ms, the other way $fast ms"
 	[ "$slow" -gt 3500 ]
 	[ "$fast" -lt 3500 ]
-	rm "$LAB/image/tmp/8m" "$LAB/image/tmp/up"
+	rm "$LAB/image/tmp/8m"
 	removed "$pod"
 	expect "left in the namespace" "$(net_left "$ns"; tc -n "$ns" qdisc | grep tbf || true)" ""
 	lab_gone

@@ -88,6 +88,17 @@ net_reaches() {
 	return 1
 }
 
+# net_serves POD: waits until the pod's web server listens, which is later than its answer to a ping
+net_serves() {
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	pod_in "$1" sh -c 'for i in $(seq 300); do
+		grep -q ":0050 .* 0A " /proc/net/tcp /proc/net/tcp6 && exit 0
+		usleep 100000
+	done
+	echo "nothing listens at port 80" >&2
+	exit 1'
+}
+
 test_node_and_pod_reach_each_other() {
 	local pod ns link
 	pod=$(lab_id) ns=$(net_name n) link=$(net_name v)
@@ -96,6 +107,7 @@ test_node_and_pod_reach_each_other() {
 	net_make "$ns" "$link" 10.88.2
 	head -c 67108864 /dev/urandom >"$LAB/image/tmp/64m"
 	net_start "$pod" "$ns" '["httpd","-f","-p","80","-h","/tmp"]'
+	net_serves "$pod"
 	net_reaches 10.88.2.2
 	net_reaches -6 fd00:10:88:2::2
 	pod_in "$pod" ping -c 2 -W 10 10.88.2.1 >/dev/null
@@ -104,9 +116,9 @@ test_node_and_pod_reach_each_other() {
 		"$(sha256sum <"$LAB/image/tmp/64m")"
 	expect "over IPv6" "$(busybox wget -qO - "http://[fd00:10:88:2::2]/64m" | sha256sum)" \
 		"$(sha256sum <"$LAB/image/tmp/64m")"
-	busybox httpd -f -p 10.88.2.1:8080 -h "$LAB/image/tmp" &
+	lab_web "$LAB/image/tmp" 8080 10.88.2.1
 	# shellcheck disable=SC2064
-	trap "kill $! 2>/dev/null; net_gone $ns" EXIT
+	trap "kill $WEB 2>/dev/null; net_gone $ns" EXIT
 	expect "64 MiB from the node" "$(pod_in "$pod" sh -c 'wget -qO - http://10.88.2.1:8080/64m | sha256sum')" \
 		"$(sha256sum <"$LAB/image/tmp/64m")"
 	rm "$LAB/image/tmp/64m"
@@ -133,6 +145,7 @@ test_pods_talk_through_a_bridge() {
 	ip -n "${ns[1]}" addr add 10.88.3.3/24 dev eth0
 	net_start "$one" "${ns[0]}" '["httpd","-f","-p","80","-h","/etc"]'
 	net_start "$two" "${ns[1]}" '["sleep","1000"]'
+	net_serves "$one"
 	expect "the one's file" "$(pod_in "$two" wget -qO - http://10.88.3.2/passwd)" \
 		"$(cat "$LAB/image/etc/passwd")"
 	# In one frame: the size is the link's MTU less the headers.
@@ -277,6 +290,7 @@ cni_pods() {
 	has "the first address" "$(pod_in "$one" ip addr show eth0)" "inet $subnet.2/24"
 	has "the MTU" "$(pod_in "$one" ip addr show eth0)" "mtu 1450"
 	has "the way out" "$(pod_in "$two" ip route)" "default via $subnet.1 dev eth0"
+	net_serves "$one"
 	expect "from pod to pod" "$(pod_in "$two" wget -qO - "http://$subnet.2/passwd")" \
 		"$(cat "$LAB/image/etc/passwd")"
 	expect "over IPv6" "$(pod_in "$two" wget -qO - "http://[fd00:${subnet//./:}::2]/passwd")" \
