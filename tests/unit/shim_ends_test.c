@@ -524,10 +524,27 @@ static void manager_comes(void)
 	ck_assert_msg(manager >= 0, "%s", err.msg);
 }
 
-/* A shim that ends 120 ms after its manager. */
+/* A shim that is alone for longer than this ends: on a busy machine too, a test connects to it
+ * sooner. */
+enum { ALONE_MS = 1500 * SLOW };
+
+static void end_soon_when_alone(void)
+{
+	AUTO(str) char *ms = str_fmt("%d", ALONE_MS);
+
+	ck_assert(setenv("KATA_SHIM_ALONE_MS", ms, 1) == 0);
+}
+
+static void stay_for_longer_than_alone(void)
+{
+	const int ms = ALONE_MS + ALONE_MS / 4;
+
+	(void)nanosleep(&(struct timespec){ ms / 1000, ms % 1000 * 1000000L }, NULL);
+}
+
 static void start_with_manager(void)
 {
-	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	end_soon_when_alone();
 	shim_host = manager_comes;
 	shim_start("good", SHARE_9P);
 }
@@ -538,7 +555,7 @@ START_TEST(a_shim_without_a_manager_ends)
 	if (_i) { /* not as long as it has a container */
 		shim_must(shim_create(), "Create");
 		fd_close(&manager);
-		(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+		stay_for_longer_than_alone();
 		manager_comes();
 		shim_must(shim_kill(9, 0), "Kill");
 		ck_assert_uint_eq(shim_wait(), 137);
@@ -565,7 +582,7 @@ END_TEST
 START_TEST(a_shim_that_nobody_uses_ends)
 {
 	shim_manager_address = "";
-	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	end_soon_when_alone();
 	shim_start("good", SHARE_9P);
 	shim_no_process_is_left(false);
 	shim_nothing_is_left();
@@ -575,7 +592,7 @@ END_TEST
 /* The shim has longer than its time alone, and still answers; it ends without its manager. */
 static void stays_until_the_manager_is_gone(void)
 {
-	(void)nanosleep(&(struct timespec){ .tv_nsec = 400000000 }, NULL);
+	stay_for_longer_than_alone();
 	shim_must_fail(shim_ask_id("State", 0), "not found");
 	fd_close(&manager);
 	shim_no_process_is_left(false);
@@ -611,7 +628,7 @@ static void busy_manager_comes(void)
 /* A connection to the manager would wait, and with it every request. */
 START_TEST(a_busy_manager_delays_no_request)
 {
-	ck_assert(setenv("KATA_SHIM_ALONE_MS", "120", 1) == 0);
+	end_soon_when_alone();
 	shim_host = busy_manager_comes;
 	shim_start("good", SHARE_9P);
 	stays_until_the_manager_is_gone();
