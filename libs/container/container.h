@@ -109,9 +109,10 @@ MUST_CHECK int container_pids(struct container *c, pid_t **pids, size_t *n, stru
 
 /*
  * Out-of-memory events. Poll fd for events (bits of poll(2), which are those of epoll); when it is
- * ready, container_oom_read() updates kills. It fails once the cgroup has been removed. The struct
- * stays valid after the container was deleted and is closed by the caller. E_UNSUPPORTED if the
- * cgroup has no memory controller.
+ * ready, container_oom_read() updates kills. In cgroup v1 these are the kernel's notifications: one
+ * precedes each kill, and more can come while the killed process ends. Reading fails once the cgroup
+ * has been removed. The struct stays valid after the container was deleted and is closed by the
+ * caller. E_UNSUPPORTED if the cgroup has no memory controller.
  */
 struct container_oom {
 	int fd;

@@ -1617,7 +1617,7 @@ START_TEST(out_of_memory_is_noticed)
 		ck_assert_int_gt(poll(&wait, 1, 30000), 0);
 		ck_assert_msg(container_oom_read(&oom, &err) == 0, "%s", err.msg);
 	}
-	while (kills_counted(r.c) < oom.kills) /* cgroup v1 sends the event before the kill */
+	while (kills_counted(r.c) == 0) /* cgroup v1 sends one event or more before the kill */
 		(void)usleep(1000);
 	(void)wait_end(&r);
 	/* After the end of the container, reading fails. */
