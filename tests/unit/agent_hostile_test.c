@@ -516,28 +516,38 @@ END_TEST
 START_TEST(a_reader_that_goes_away_frees_the_stream)
 {
 	Grpc__ReadStreamRequest r = GRPC__READ_STREAM_REQUEST__INIT;
-	/* ReadStdout of "g" with len 9, stream 1. */
-	static const char frame[] =
+	/* ReadStdout of "g" with len 9, stream 1; then Check, stream 3, whose answer shows that the
+	 * agent has begun to read. */
+	static const char frames[] =
 		"\0\0\0\x26\0\0\0\1\1\0"
-		"\x0a\x11grpc.AgentService\x12\x0aReadStdout\x1a\x05\x0a\x01g\x18\x09";
-	AUTO(str) char *out = NULL;
-	int fd;
+		"\x0a\x11grpc.AgentService\x12\x0aReadStdout\x1a\x05\x0a\x01g\x18\x09"
+		"\0\0\0\x14\0\0\0\3\1\0"
+		"\x0a\x0bgrpc.Health\x12\x05"
+		"Check";
+	struct pollfd answer = { .events = POLLIN };
+	Grpc__ReadStreamResponse *reply = NULL;
+	struct err err = ERR_INIT;
 
 	lab_run("g", "read x; echo $x", false);
-	fd = send_raw(frame, 10 + 0x26);
-	(void)poll(NULL, 0, 100);
+	answer.fd = send_raw(frames, sizeof(frames) - 1);
+	ck_assert_int_eq(poll(&answer, 1, 60000), 1);
 	r.container_id = (char *)"g";
 	r.len = 9;
 	lab_must_fail("ReadStdout", &r, E_STATE); /* one reader at a time */
-	(void)close(fd);
-	(void)poll(NULL, 0, 100);
+	(void)close(answer.fd);
 	Grpc__WriteStreamRequest w = GRPC__WRITE_STREAM_REQUEST__INIT;
 	w.container_id = (char *)"g";
 	w.data.data = (uint8_t *)"hi\n";
 	w.data.len = 3;
 	(void)lab_must("WriteStdin", &w, NULL);
-	out = lab_read("ReadStdout", "g", "");
-	ck_assert_str_eq(out, "hi\n");
+	while (lab_call("ReadStdout", &r, &grpc__read_stream_response__descriptor, &reply, &err) <
+	       0) {
+		ck_assert_int_eq(err.code, E_STATE); /* the other one's end is not known yet */
+		err_clear(&err);
+		(void)poll(NULL, 0, 5);
+	}
+	ck_assert_mem_eq(reply->data.data, "hi\n", reply->data.len);
+	protobuf_c_message_free_unpacked(&reply->base, NULL);
 	ck_assert_int_eq(lab_wait("g", ""), 0);
 	lab_remove("g");
 }
