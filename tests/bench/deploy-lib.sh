@@ -32,7 +32,7 @@ bench_serve() { # DIR
 	busybox httpd -f -p 127.0.0.1:0 -h "$1" >/dev/null 2>&1 &
 	server=$!
 	stops="$stops $server"
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		inode=$(find "/proc/$server/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n' | head -n 1)
 		port=$(awk -v i="${inode:-x}" '$10 == i { split($2, a, ":"); print a[2] }' /proc/net/tcp)
 		[ -z "$port" ] || break

@@ -230,7 +230,7 @@ cri_left() {
 # The same after a while, because the last parts of a pod disappear after its removal was answered.
 cri_left_at_last() {
 	local left
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		left=$(cri_left)
 		[ -n "$left" ] || return 0
 		sleep 0.1

@@ -42,7 +42,7 @@ serve() {
 	printf '%s\n' root:x:0: users:x:100: www-data:x:33: >"$LAB/image/etc/group"
 	lab_import "$LAB/image" '{"Env":["PATH=/bin"],"Cmd":["sh"]}' "${images[@]}"
 	for name in "${images[@]}"; do
-		for _ in $(seq 50); do
+		for _ in $(seq 600); do
 			SSL_CERT_FILE=$LAB/site.pem ctr --address "$LAB/containerd.sock" images push "${here[@]}" "$name" \
 				>"$LAB/push.log" 2>&1 && continue 2
 			sleep 0.1

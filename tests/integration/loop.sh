@@ -17,7 +17,7 @@ loop_device() {
 loop_gone() {
 	losetup --detach "$LOOP"
 	trap - EXIT
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		[ -n "$(losetup --noheadings --output NAME --associated "$1")" ] || break
 		sleep 0.1
 	done

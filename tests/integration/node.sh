@@ -66,7 +66,7 @@ node_stop() {
 # Prints the port that a process listens on.
 node_port() { # PID
 	local inode port
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		for inode in $(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n'); do
 			port=$(awk -v i="$inode" '$10 == i && $4 == "0A" { split($2, a, ":"); print a[2] }' /proc/net/tcp)
 			[ -z "$port" ] || {

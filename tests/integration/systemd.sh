@@ -131,7 +131,7 @@ systemd_stop() {
 	wait "$SYSTEMD_OUTER" 2>/dev/null || true
 	SYSTEMD_OUTER='' SYSTEMD_PID=''
 	for group in $(systemd_groups); do
-		for _ in $(seq 50); do
+		for _ in $(seq 600); do
 			[ -d "$group" ] || break
 			find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.1
 		done

@@ -77,7 +77,7 @@ cluster_apart() {
 
 # Removes control groups and files after all processes, and with them mounts and networks, have ended.
 cluster_swept() {
-	for _ in $(seq 50); do
+	for _ in $(seq 600); do
 		find /sys/fs/cgroup -mindepth 2 -depth -type d -path "/sys/fs/cgroup/*/${LAB##*/}*" \
 			-exec rmdir {} + 2>/dev/null
 		rm -rf "$LAB" 2>/dev/null

@@ -223,7 +223,7 @@ fresh none
 "$deploy" install --root "$lab/node" --release "$lab/1" $source --lock "$lab/lock" </dev/null >&- 2>&- || true
 [ -e "$lab/node/opt/kata/bin" ] || fail "install without standard streams"
 [ "$(wc -l <"$lab/lock")" = 1 ] || fail "the lock has what was printed: $(<"$lab/lock")"
-for _ in $(seq 100); do
+for _ in $(seq 600); do
 	now=$(left | grep -vxF "$before" || true)
 	[ -n "$now" ] || break
 	sleep 0.1 # what was killed may be about to end

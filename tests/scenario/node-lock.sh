@@ -25,7 +25,7 @@ begins() {
 	: >"$lab/says.$1"
 	"$deploy" node --alone --verbose --host "$lab" --prefix "$2" --state "$lab/state.$1" --port 0 2>"$lab/says.$1" &
 	pids+=($!)
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		if grep -q "$3" "$lab/says.$1"; then return 0; fi
 		sleep 0.05
 	done
@@ -70,7 +70,7 @@ ends() {
 		2>"$lab/says.$1" 8>&- 9>&- &
 	pid=$!
 	pids+=("$pid")
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		! grep -q 'holder="process 4711, which works on /opt/kata-b,"' "$lab/says.$1" || break
 		sleep 0.05
 	done

@@ -53,7 +53,7 @@ if [ "$(cat /run/vc/accelerator 2>/dev/null)" = kvm ]; then accel=kvm; fi
 "$virtiofsd" --socket-path="$LAB/fs.sock" -o source=/ -o sandbox=chroot -o cache=always -o no_posix_lock,xattr \
 	--thread-pool-size=0 -f >"$LAB/virtiofsd.log" 2>&1 &
 fs=$!
-for _ in $(seq 200); do
+for _ in $(seq 600); do
 	[ -S "$LAB/fs.sock" ] && break
 	sleep 0.05
 done

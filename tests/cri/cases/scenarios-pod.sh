@@ -92,7 +92,7 @@ test_scenario_cpu_limit() {
 	id=$(RESOURCES='"cpu_quota":10000,"cpu_period":100000,"cpu_shares":512' \
 		started "$pod" c1 'while :; do :; done')
 	expect quota "$(cpu_limit "$id")" '10000 100000'
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		periods=$(throttled "$id")
 		[ "$periods" -gt 2 ] && break
 		sleep 0.2

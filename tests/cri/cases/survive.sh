@@ -92,7 +92,7 @@ test_containerd_is_killed_while_it_makes_a_pod() {
 	[ "$HANDLER" = kata ] || return 0
 	local id
 	pod half >/dev/null 2>&1 &
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		! pgrep -f 'qemu-system.*sandbox-' >/dev/null || break
 		sleep 0.05
 	done

@@ -100,7 +100,7 @@ test_shim_killed_and_nobody_cleans() {
 	detached "$id" sleep 1000
 	kill -STOP "$containerd"
 	pkill -KILL -f -- "containerd-shim-kata-v2.* -id $id "
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		pgrep -f -- "(qemu-system|virtiofsd).*$id" >/dev/null || break
 		sleep 0.1
 	done

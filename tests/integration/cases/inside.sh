@@ -92,7 +92,7 @@ log_says() { # TEXT CONFIGURATION...: TEXT must be in the log of a container wit
 	id=$(lab_id)
 	conf=$(configured "$@")
 	run --annotation "io.katacontainers.config_path=$conf" "$IMAGE" "$id" true
-	for _ in $(seq 50); do
+	for _ in $(seq 600); do
 		grep -q "msg=\"guest.*sandbox=$id.*$text" "$LAB/containerd.log" && return 0
 		sleep 0.1
 	done

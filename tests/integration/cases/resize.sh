@@ -36,7 +36,7 @@ test_memory_comes_as_virtio_mem() {
 	expect processors "$(in_task "$id" grep -c ^processor /proc/cpuinfo)" $(($(nproc) > 1 ? 2 : 1))
 	expect "it can be used" "$(filled "$id" 400)" 0
 	update "$id" '{"memory":{"limit":33554432}}'
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		[ $(($(memory_of "$id") - before)) -gt 40 ] || break
 		sleep 0.1
 	done

@@ -29,7 +29,7 @@ pods_ready() {
 	[ -n "$pause" ] || pause=$(containerd config default | sed -n "s/^ *sandbox = ['\"]\(.*\)['\"]/\1/p")
 	cp "$(dirname "$deploy")/../tools/pause" "$LAB/pause/pause"
 	CONTAINERD_NAMESPACE=k8s.io lab_import "$LAB/pause" '{"Entrypoint":["/pause"]}' "$pause"
-	for _ in $(seq 200); do
+	for _ in $(seq 600); do
 		[ "$(pods_cri --field 'status.conditions.*.status' Status | sort -u)" != true ] || return 0
 		sleep 0.1
 	done

@@ -72,7 +72,7 @@ killed_in_the_proof() { # COMMAND-LINE [WITH]
 	has "status" "$("$deploy" status --prefix "$PREFIX")" "interrupted"
 	node_deploy recover --quiet
 	node_wait
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		[ "$(node_digest)" = "$before" ] && break
 		sleep 0.1
 	done

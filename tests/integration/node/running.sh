@@ -50,7 +50,7 @@ test_ten_containers_survive_all_verbs() {
 	all_alive
 	for id in "${ids[@]}"; do stop "$id"; done
 	# Now nothing uses the first release.
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		node_deploy gc --quiet
 		[ -d "$PREFIX/$first" ] || break
 		sleep 0.1
