@@ -77,24 +77,30 @@ demo: ## build, release, install, run, upgrade, roll back, uninstall
 	@$(MAKE) --no-print-directory demo-releases
 	@tests/integration/demo.sh $(BUILD)/bin/kata-deploy $(BUILD)/demo/this $(BUILD)/demo/next
 
-CHECKS := check-layers check-headers check-docs check-format check-size \
-	check-initrd check-rootimage check-fuzz check-unit check-guest check-manual check-errors \
-	check-release check-image check-packages check-ansible check-collect \
-	check-scenario check-guide check-crash check-power \
-	check-cri check-integration check-node check-reproducible
+# The quick ones first, then the longest, so that no processor is idle at the end.
+CHECKS := check-layers check-headers check-docs check-format check-size check-errors check-manual check-release \
+	check-initrd check-rootimage check-fuzz \
+	$(CRI_EACH) check-unit check-integration-1-2 check-integration-2-2 check-node-1-2 check-node-2-2 \
+	$(SCENARIO_EACH) check-crash check-power check-reproducible check-guide check-guest check-packages check-image \
+	check-ansible check-collect
 
+# Most of the tests wait, for VMs and timers, so more run at a time than there are processors. No check makes the demo's
+# releases or the stage again, which the others use.
+check: JOBS ?= $(shell echo $$(($$(nproc) + 1)))
 check: ## run the tests that together take half an hour to an hour
 	@packaging/deps.sh images ansible
+	@$(MAKE) --no-print-directory demo-releases
 	@$(MAKE) --no-print-directory stage
-	@MAKE="$(MAKE)" CRI_SHORT=1 ANSIBLE_SHORT=1 tests/check.sh $(BUILD)/check.log $(CHECKS)
+	@MAKE="$(MAKE)" JOBS=$(if $(filter -j%,$(MAKEFLAGS)),,$(JOBS)) CRI_SHORT=1 ANSIBLE_SHORT=1 \
+		tests/check.sh $(BUILD)/check.log $(CHECKS)
 
 check-unit: $(TESTS:%=$(BUILD)/tests/%) ## run the unit tests
 	@tests/unit/run.sh $^
 
-check-integration: stage $(ROOT_IMAGE_EXT4) ## test containers with a real containerd and VMs, in two halves at a time
+check-integration: stage ## test containers with a real containerd and VMs, in two halves at a time
 	@$(MAKE) --no-print-directory -j -k BUILD=$(BUILD) check-integration-1-2 check-integration-2-2
 
-check-integration-%:
+check-integration-%: $(ROOT_IMAGE_EXT4)
 	@SLICE="$(subst -, ,$*)" tests/integration/run.sh $(STAGE)
 
 check-node: demo-releases ## test kata-deploy with a real containerd and VMs, in two halves at a time

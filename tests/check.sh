@@ -4,30 +4,32 @@
 # Runs all given checks, even after one has failed, and ends with a line of totals.
 #
 #	tests/check.sh LOG MAKE-TARGET...
-set -u
+#
+# JOBS is the number of checks at a time; without it the make that has called this decides.
+set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 log=$1
 shift
 mkdir -p "$(dirname "$log")"
-: >"$log"
-set -o pipefail
-bad=() times=()
-for target in "$@"; do
-	began=$SECONDS
-	"${MAKE:-make}" --no-print-directory "$target" 2>&1 | tee -a "$log" || bad+=("$target")
-	times+=("$((SECONDS - began)) s $target")
-done
-# A check that counts its tests prints "NAME: N passed, M failed"; any other is counted as one check only.
-awk -v targets=$# -v bad="${bad[*]}" -v seconds="$SECONDS" '
-	/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { counted++; passed += $2; failed += $4 }
+"${MAKE:-make}" --no-print-directory --keep-going ${JOBS:+"-j$JOBS"} "$@" 2>&1 | tee "$log"
+status=$?
+# A check that counts its tests prints "NAME: N passed, M failed"; any other is counted as one check only. Of a check that
+# fails make prints the recipe, or that it was "not remade" because of something that it needs.
+awk -v targets="$*" -v seconds="$SECONDS" '
+	/^[a-z]+: [0-9]+ passed, [0-9]+ failed$/ { passed += $2; failed += $4 }
 	/^ *skipped|^SKIP/ { skipped++ }
 	/^ *FAIL / { names = names "\n" $0 }
+	/^make.*: \*\*\* \[.*\]/ { sub(/\].*/, ""); sub(/.*[ []/, ""); bad[$0] }
+	/^make.*: Target .* not remade because of errors/ { sub(/. not remade.*/, ""); sub(/.*Target ./, ""); bad[$0] }
 	END {
-		n = split(bad, list, " ")
+		n = split(targets, list, " ")
+		for (i = 1; i <= n; i++)
+			if (list[i] in bad) { count++; which = which " " list[i] }
 		printf "check: %d of %d checks passed, with %d tests; %d tests failed, %d skipped; %d s\n",
-			targets - n, targets, passed, failed, skipped, seconds
-		if (n)
-			printf "check: failed: %s%s\n", bad, names
+			n - count, n, passed, failed, skipped, seconds
+		if (count)
+			printf "check: failed:%s%s\n", which, names
 	}' "$log"
-echo "check: the longest: $(printf '%s\n' "${times[@]}" | sort -rn | head -n 6 | paste -sd , | sed 's/,/, /g')"
-[ ${#bad[@]} = 0 ]
+echo "check: the longest: $(sed -n 's/^  ok    \(.*\) (\([0-9]*\) s)$/\2 s \1/p' "$log" |
+	sort -rn | head -n 6 | paste -sd , | sed 's/,/, /g')"
+exit "$status"
