@@ -70,7 +70,7 @@ ssize_t fd_read_full(int fd, void *data, size_t len, struct err *err)
 	return (ssize_t)have;
 }
 
-int fd_write_all(int fd, const void *data, size_t len, struct err *err)
+int fd_write_until(int fd, const void *data, size_t len, struct deadline deadline, struct err *err)
 {
 	const char *p = data;
 
@@ -82,7 +82,9 @@ int fd_write_all(int fd, const void *data, size_t len, struct err *err)
 		if (n < 0 && errno == EAGAIN) {
 			struct pollfd wait = { .fd = fd, .events = POLLOUT };
 
-			(void)poll(&wait, 1, -1);
+			if (poll(&wait, 1, deadline_left(deadline)) == 0 ||
+			    deadline_passed(deadline))
+				return err_set(err, E_TIMEOUT, "write: nobody reads");
 			continue;
 		}
 		if (n < 0)
@@ -91,6 +93,11 @@ int fd_write_all(int fd, const void *data, size_t len, struct err *err)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+int fd_write_all(int fd, const void *data, size_t len, struct err *err)
+{
+	return fd_write_until(fd, data, len, DEADLINE_NEVER, err);
 }
 
 int fd_pipe(int ends[2], struct err *err)

@@ -31,6 +31,9 @@ void fd_close(int *fd);
 MUST_CHECK ssize_t fd_read_full(int fd, void *data, size_t len, struct err *err);
 /* Writes all bytes; on a non-blocking fd waits until it is writable. */
 MUST_CHECK int fd_write_all(int fd, const void *data, size_t len, struct err *err);
+/* The same on a non-blocking fd, but E_TIMEOUT if the bytes could not be written by the deadline. */
+MUST_CHECK int fd_write_until(int fd, const void *data, size_t len, struct deadline deadline,
+			      struct err *err);
 
 MUST_CHECK int fd_pipe(int ends[2], struct err *err); /* [0] reads, [1] writes */
 MUST_CHECK int fd_socketpair(int type, int ends[2], struct err *err);

@@ -12,8 +12,8 @@
  *	manage_free(m);
  *
  * A handler is a flow: it runs on a thread of its own and may block. A request of more than 64 KiB,
- * or one that pauses for more than five seconds, is refused. There is no keep-alive. Clients call
- * manage_ask().
+ * or one that has not arrived after five seconds, is refused; a client that has not read its answer
+ * after another five is disconnected. There is no keep-alive. Clients call manage_ask().
  */
 
 #include "base/buf.h"

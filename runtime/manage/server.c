@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 64 * 1024, ANSWER_MAX = 1 << 20, IO_S = 5, CONNECTIONS_MAX = 8 };
+enum { REQUEST_MAX = 64 * 1024, ANSWER_MAX = 1 << 20, IO_MS = 5000, CONNECTIONS_MAX = 8 };
 
 struct manage {
 	struct loop *loop;
@@ -40,16 +40,23 @@ struct connection {
 
 static int receive(int fd, struct buf *in, struct manage_request *out, struct err *err)
 {
+	struct deadline deadline = deadline_in(IO_MS);
 	int done = 0;
 
 	while (done == 0) {
 		char *room = buf_room(in, 4096);
-		ssize_t n = room ? read(fd, room, 4096) : -1;
+		ssize_t n;
 
 		if (!room)
 			return err_set(err, E_LIMIT, "the request is longer than %d", REQUEST_MAX);
+		fd_limit_time(fd, SO_RCVTIMEO, deadline);
+		n = read(fd, room, 4096);
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && errno == EAGAIN)
+			return err_set(err, E_TIMEOUT,
+				       "the request has not arrived after %d seconds",
+				       IO_MS / 1000);
 		if (n <= 0)
 			return n == 0 ? err_set(err, E_GONE, "the request is incomplete")
 				      : err_sys(err, "read the request");
@@ -103,7 +110,7 @@ static const char *status_of(enum err_code code)
 static void send_answer(int fd, const struct buf *body, const struct err *err)
 {
 	AUTO(buf) struct buf out = BUF_INIT(ANSWER_MAX + 4096);
-	struct err ignored = ERR_INIT; /* the client has disconnected */
+	struct err ignored = ERR_INIT; /* the client has disconnected, or does not read */
 	const char *text = err->code ? err->msg : body->data ? body->data : "";
 
 	buf_fmt(&out,
@@ -111,7 +118,8 @@ static void send_answer(int fd, const struct buf *body, const struct err *err)
 		"Connection: close\r\n\r\n%s",
 		status_of(err->code), err->code ? "text/plain" : "application/json", strlen(text),
 		text);
-	(void)!fd_write_all(fd, out.data, out.len, &ignored);
+	if (fd_nonblock(fd, true, &ignored) == 0)
+		(void)!fd_write_until(fd, out.data, out.len, deadline_in(IO_MS), &ignored);
 }
 
 static void hang_up(struct connection *c)
@@ -161,7 +169,6 @@ static bool admit(struct manage *m)
 /* Loop. A connection is closed if there are too many, or the machine has no thread for it. */
 static void on_connection(void *arg, int fd)
 {
-	const struct timeval patience = { .tv_sec = IO_S };
 	struct err err = ERR_INIT;
 	struct manage *m = arg;
 	struct connection *c;
@@ -170,8 +177,6 @@ static void on_connection(void *arg, int fd)
 		fd_close(&fd);
 		return;
 	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	c = NEW(struct connection);
 	*c = (struct connection){ m, fd };
 	if (thread_detach(serve, c, 0, &err) < 0)
