@@ -52,13 +52,8 @@ static bool has_id(enum message_kind kind)
 
 void message_text(char *to, size_t size, const char *text)
 {
-	size_t n = text ? strlen(text) : 0;
+	size_t n = text ? str_cut(text, size - 1) : 0;
 
-	if (n >= size)
-		n = size - 1;
-	/* Do not cut inside a UTF-8 character. */
-	while (text && n && text[n] && ((unsigned char)text[n] & 0xc0) == 0x80)
-		n--;
 	for (size_t i = 0; i < n; i++)
 		to[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
 	to[n] = '\0';

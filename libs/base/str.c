@@ -225,6 +225,17 @@ size_t str_utf8_length(const char *s, size_t left)
 	return 0;
 }
 
+size_t str_cut(const char *s, size_t max)
+{
+	size_t n = strlen(s);
+
+	if (n <= max)
+		return n;
+	for (n = max; n && ((unsigned char)s[n] & 0xC0) == 0x80; n--)
+		;
+	return n;
+}
+
 void str_make_utf8(char *s)
 {
 	size_t left = strlen(s), n;

@@ -53,6 +53,9 @@ char *str_url_decode(const char *text, size_t len, bool plus);
 /* The length of the UTF-8 sequence at the start of s, which has left bytes; 0 if it is none: no overlong
  * form, no surrogate, at most U+10FFFF. */
 size_t str_utf8_length(const char *s, size_t left);
+/* The length of s, or if that is more than max, of its longest start with at most max bytes that does not
+ * end inside a UTF-8 sequence. */
+size_t str_cut(const char *s, size_t max);
 /* Replaces each byte that is no part of a UTF-8 sequence by '?'. */
 void str_make_utf8(char *s);
 

@@ -35,19 +35,6 @@ static struct json *regarding(const struct kube_recorder *r)
 	return j;
 }
 
-/* A copy of note, cut between two UTF-8 characters if it is too long; heap. */
-static char *short_note(const char *note)
-{
-	size_t n = strlen(note);
-
-	if (n > KUBE_NOTE_MAX) {
-		n = KUBE_NOTE_MAX;
-		while (n && ((unsigned char)note[n] & 0xc0) == 0x80)
-			n--;
-	}
-	return xstrndup(note, n);
-}
-
 /* Returns a new name of an Event, heap. What is left of the node's name must be one itself: it does not
  * end in '.' or '-'. */
 static char *new_name(const char *node)
@@ -125,7 +112,7 @@ int kube_record_count(struct kube *k, struct kube_recorder *r, struct deadline d
 int kube_record(struct kube *k, struct kube_recorder *r, const struct kube_occurrence *o,
 		struct deadline deadline, struct err *err)
 {
-	AUTO(str) char *note = short_note(o->note), *what = NULL;
+	AUTO(str) char *note = xstrndup(o->note, str_cut(o->note, KUBE_NOTE_MAX)), *what = NULL;
 	AUTO(json) struct json *object = NULL, *made = NULL;
 
 	what = str_fmt("%s %s %s", o->warning ? "!" : "", o->reason, note);

@@ -210,6 +210,27 @@ START_TEST(urls_are_decoded)
 }
 END_TEST
 
+START_TEST(a_text_is_cut_between_characters)
+{
+	static const struct {
+		const char *text;
+		size_t max, length;
+	} cuts[] = {
+		{ "", 0, 0 },
+		{ "ab", 2, 2 },
+		{ "ab", 9, 2 },
+		{ "ab", 1, 1 },
+		{ "a\u00e4", 3, 3 },
+		{ "a\u00e4", 2, 1 },
+		{ "\u20ac\u20ac", 5, 3 },
+		{ "\u20ac", 1, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cuts); i++)
+		ck_assert_uint_eq(str_cut(cuts[i].text, cuts[i].max), cuts[i].length);
+}
+END_TEST
+
 START_TEST(nearest_word)
 {
 	static const char *const known[] = { "default_vcpus", "kernel_params", "path", NULL };
@@ -1517,6 +1538,7 @@ int main(int argc, char **argv)
 	tcase_add_test(pure, numbers_are_strict);
 	tcase_add_test(pure, ids_are_checked);
 	tcase_add_test(pure, urls_are_decoded);
+	tcase_add_test(pure, a_text_is_cut_between_characters);
 	tcase_add_test(pure, nearest_word);
 	tcase_add_test(pure, paths_are_cleaned);
 	tcase_add_test(pure, a_pause_grows_up_to_its_limit);
