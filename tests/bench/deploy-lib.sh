@@ -12,6 +12,9 @@
 #					one beside the other, with the bar
 #	stops				pids that end with it
 
+# shellcheck source=tests/integration/wait.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/wait.sh"
+
 LAB='' stops=''
 
 bench_begin() { # [KEY]
@@ -28,18 +31,12 @@ bench_end() {
 }
 
 bench_serve() { # DIR
-	local server inode port=
+	local server
 	busybox httpd -f -p 127.0.0.1:0 -h "$1" >/dev/null 2>&1 &
 	server=$!
 	stops="$stops $server"
-	for _ in $(seq 600); do
-		inode=$(find "/proc/$server/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n' | head -n 1)
-		port=$(awk -v i="${inode:-x}" '$10 == i { split($2, a, ":"); print a[2] }' /proc/net/tcp)
-		[ -z "$port" ] || break
-		sleep 0.05
-	done
 	# shellcheck disable=SC2034
-	url=http://127.0.0.1:$((16#$port))
+	url=http://127.0.0.1:$(port_of "$server")
 }
 
 install() { # RELEASE [OPTION...]

@@ -63,21 +63,6 @@ node_stop() {
 	lab_stop
 }
 
-# Prints the port that a process listens on.
-node_port() { # PID
-	local inode port
-	for _ in $(seq 600); do
-		for inode in $(find "/proc/$1/fd" -lname 'socket:*' -printf '%l\n' 2>/dev/null | tr -dc '0-9\n'); do
-			port=$(awk -v i="$inode" '$10 == i && $4 == "0A" { split($2, a, ":"); print a[2] }' /proc/net/tcp)
-			[ -z "$port" ] || {
-				echo $((16#$port))
-				return
-			}
-		done
-		sleep 0.05
-	done
-}
-
 node_serve() {
 	local n=0 dir port
 	mkdir -p "$LAB/site"
@@ -87,7 +72,7 @@ node_serve() {
 	done
 	busybox httpd -f -p 127.0.0.1:0 -h "$LAB/site" >/dev/null 2>&1 &
 	HTTPD=$!
-	port=$(node_port "$HTTPD")
+	port=$(port_of "$HTTPD")
 	[ -n "$port" ] || {
 		echo "the web server did not start" >&2
 		return 1

@@ -47,7 +47,7 @@ test_portable_in_an_empty_root() {
 	nghttpd -a 127.0.0.1 -d "$one" 0 "$LAB/server.key" "$LAB/server.pem" >/dev/null 2>&1 &
 	server=$!
 	NODE_CLEAN="kill $server"
-	port=$(node_port "$server")
+	port=$(port_of "$server")
 	mkdir -p "$root/etc"
 	printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
 	mount --bind /dev "$root/dev"
