@@ -27,8 +27,8 @@ static bool is_word(const char *s)
 	return false;
 }
 
-/* Integers, fractions, exponents, hexadecimal, octal, dates, base 60. A digest is none of these: it
- * has more than one letter. */
+/* Integers, fractions, exponents, hexadecimal, octal, dates, base 60. A digest in hex, which has many
+ * letters as a rule, is then none. */
 static bool is_number(const char *s)
 {
 	size_t n = strspn(s, DIGITS "_.:+-");
