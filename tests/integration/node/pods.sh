@@ -83,20 +83,22 @@ test_a_node_whose_pods_fail_is_proved_with_a_container() {
 
 installer_gets() { pkill "-$1" -f -- "--prefix $PREFIX --lock $LAB/lock" || true; } # SIGNAL
 
-# Plays a kubelet that ends unknown pods: ends the first COUNT of them. From the start of a pod on the installer stands
-# still while this looks for pods, since on a busy machine that may take longer than the proof.
+# Plays a kubelet that ends unknown pods: ends the first COUNT of them. The installer stands still from the start of a pod
+# until that is ready and ended, since on a busy machine its proof may take less time than the search for pods.
 pods_end() { # COUNT
-	local known="" id
+	local shim="-namespace k8s.io.*-address $LAB/" known="" ended id
 	while [ -d "$LAB" ] && [ ! -e "$LAB/enough" ] && [ "$(wc -w <<<"$known")" -lt "$1" ]; do
-		if pgrep -f -- "-namespace k8s.io.*-address $LAB/" >/dev/null; then
-			installer_gets STOP
+		sleep 0.05
+		pgrep -f -- "$shim" >/dev/null || continue
+		installer_gets STOP
+		ended=
+		while [ -z "$ended" ] && [ -d "$LAB" ] && pgrep -f -- "$shim" >/dev/null; do
 			for id in $(pods_cri --field 'items.*.id' ListPodSandbox '{"filter":{"state":{"state":"SANDBOX_READY"}}}'); do
-				known+=" $id"
+				ended=1 known+=" $id"
 				pods_cri StopPodSandbox "{\"pod_sandbox_id\":\"$id\"}" >/dev/null 2>&1 || true
 			done
-			installer_gets CONT
-		fi
-		sleep 0.05
+		done
+		installer_gets CONT
 	done
 }
 
