@@ -32,8 +32,8 @@ struct events {
 	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	VEC(struct queued) queue;
-	bool delivering; /* an event that is not in the queue any more */
-	bool ending;
+	bool delivering;    /* an event that is not in the queue any more */
+	bool ending, ended; /* events_end() was called; the thread takes no more events */
 	struct deadline end;
 };
 
@@ -148,7 +148,7 @@ static void deliver(struct events *e, struct line *l, const struct queued *q)
 }
 
 /* Waits for an event and takes it from the queue; *last: the queue is empty now. False:
- * events_free() was called and nothing is queued. */
+ * events_end() was called and nothing is queued. */
 static bool next(struct events *e, struct queued *q, bool *last)
 {
 	bool any;
@@ -157,6 +157,7 @@ static bool next(struct events *e, struct queued *q, bool *last)
 	while (!e->queue.n && !e->ending)
 		(void)pthread_cond_wait(&e->changed, &e->lock);
 	any = e->queue.n > 0;
+	e->ended = !any;
 	e->delivering = any;
 	if (any) {
 		*q = e->queue.v[0];
@@ -212,19 +213,20 @@ struct events *events_new(const char *ttrpc_address, const char *namespace)
 void events_publish(struct events *e, const char *topic, const ProtobufCMessage *event)
 {
 	struct queued q = { .topic = xstrdup(topic), .type = xstrdup(event->descriptor->name) };
-	bool full;
+	bool dropped;
 
 	(void)clock_gettime(CLOCK_REALTIME, &q.when);
 	q.data = xmalloc(protobuf_c_message_get_packed_size(event));
 	q.len = protobuf_c_message_pack(event, q.data);
 	(void)pthread_mutex_lock(&e->lock);
-	full = e->queue.n >= QUEUE_MAX;
-	if (!full)
+	dropped = e->queue.n >= QUEUE_MAX || e->ended;
+	if (!dropped)
 		vec_push(&e->queue, q);
 	(void)pthread_cond_broadcast(&e->changed);
 	(void)pthread_mutex_unlock(&e->lock);
-	if (full) {
-		log_warn("event dropped: the queue is full", LOG_S("topic", topic));
+	if (dropped) {
+		log_warn("event dropped: the queue is full, or the shim ends",
+			 LOG_S("topic", topic));
 		queued_release(&q);
 	}
 }
@@ -237,7 +239,7 @@ void events_flush(struct events *e, struct deadline deadline)
 	(void)pthread_mutex_unlock(&e->lock);
 }
 
-void events_free(struct events *e, struct deadline deadline)
+void events_end(struct events *e, struct deadline deadline)
 {
 	(void)pthread_mutex_lock(&e->lock);
 	e->ending = true;
@@ -245,10 +247,4 @@ void events_free(struct events *e, struct deadline deadline)
 	(void)pthread_cond_broadcast(&e->changed);
 	(void)pthread_mutex_unlock(&e->lock);
 	(void)pthread_join(e->thread, NULL);
-	(void)pthread_mutex_destroy(&e->lock);
-	(void)pthread_cond_destroy(&e->changed);
-	vec_release(&e->queue);
-	free(e->address);
-	free(e->namespace);
-	free(e);
 }

@@ -256,7 +256,7 @@ static void leave_guest_out_of_core_dumps(void)
 
 int shim_serve(const struct invocation *inv, struct err *err)
 {
-	/* Not on the stack: flows still running at the end may access it. */
+	/* Nothing that a flow may use is on the stack or freed: some still run at the end. */
 	static struct shim s = { .lock = PTHREAD_MUTEX_INITIALIZER };
 	const struct ttrpc_service services[] = {
 		{ .name = "containerd.task.v2.Task", .methods = task_methods, .arg = &s },
@@ -279,7 +279,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	leave_guest_out_of_core_dumps();
 	cond_init(&s.changed);
 	s.inv = inv;
-	s.socket = inv->socket ? inv->socket : path;
+	s.socket = inv->socket ? inv->socket : STEAL(path, NULL);
 	s.loop = loop_new(err);
 	s.signals = s.loop ? watch_signals(&s, err) : NULL;
 	if (!s.signals)
@@ -290,7 +290,7 @@ int shim_serve(const struct invocation *inv, struct err *err)
 	shim_exit_when_orphaned(&s);
 	log_info("shim is ready");
 	loop_run(s.loop);
-	events_free(s.events, deadline_in(EVENTS_MS));
+	events_end(s.events, deadline_in(EVENTS_MS));
 	/* The process ends here; flows that still run have no caller. */
 	return 0;
 }

@@ -293,9 +293,10 @@ struct events *events_new(const char *ttrpc_address, const char *namespace);
 void events_publish(struct events *e, const char *topic, const ProtobufCMessage *event);
 /* Any thread: waits until all that is queued was delivered. */
 void events_flush(struct events *e, struct deadline deadline);
-/* Delivers what is queued, and frees e. After the deadline no delivery begins; one in progress may
- * take 5 seconds more. */
-void events_free(struct events *e, struct deadline deadline);
+/* Delivers what is queued, and ends the thread. After the deadline no delivery begins; one in progress
+ * may take 5 seconds more. Later events are dropped. e stays: flows that still run may use it until
+ * the process ends. */
+void events_end(struct events *e, struct deadline deadline);
 
 /* --- steps of Create --- */
 

@@ -482,6 +482,25 @@ START_TEST(shutdown_waits_for_a_delete)
 }
 END_TEST
 
+/* The first ends the shim while others have only begun. A sanitizer notices if they use what is gone. */
+START_TEST(more_shutdowns_than_one_do_no_harm)
+{
+	AUTO(buf) struct buf body = BUF_INIT(256);
+	AUTO(fd) int fd = -1;
+
+	shim_start("good", SHARE_9P);
+	fd = shim_connect();
+	wire_text(&body, 1, TASK);
+	wire_text(&body, 2, "Shutdown");
+	for (unsigned stream = 1; stream < 80; stream += 2) {
+		if (wire_send(fd, stream, WIRE_REQUEST, &body) < 0)
+			break; /* it has ended */
+	}
+	shim_no_process_is_left(false);
+	shim_nothing_is_left();
+}
+END_TEST
+
 #define GO "/run/hook-may-end"
 
 /* containerd takes "not found" as the end of the container. */
@@ -730,6 +749,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);
+	tcase_add_loop_test(t, more_shutdowns_than_one_do_no_harm, 0, 5);
 	tcase_add_test(t, a_second_delete_waits_for_the_first);
 	tcase_add_loop_test(t, a_shim_without_a_manager_ends, 0, 2);
 	tcase_add_test(t, a_shim_that_its_manager_does_not_know_ends);
