@@ -259,6 +259,8 @@ static void read_stream(uint32_t stream, const char *method)
 		reply_data(stream, much, sizeof(much)); /* more than was asked for */
 	} else if (plays("empty-output")) {
 		reply_data(stream, "", 0);
+	} else if (plays("late-output")) {
+		hold(stream, method);
 	} else if (str_eq(method, "ReadStdout") && !printed) {
 		printed = true;
 		reply_data(stream, "hello\n", 6);
@@ -469,10 +471,29 @@ static bool serve_without_room(uint32_t stream, const char *method)
 	return is_input;
 }
 
+/* --- script "late-output": the agent gets no processor time when it has the last output, and descendants
+ * of the process hold its streams open --- */
+
+static void answer_hello(uint32_t stream, const char *method)
+{
+	(void)method;
+	reply_data(stream, "hello\n", 6);
+}
+
+static void end_late(void)
+{
+	(void)poll(NULL, 0, 500);
+	release_held("ReadStdout", answer_hello);
+}
+
 static void end_process(void)
 {
 	ended = true;
 	release_held("WaitProcess", answer_end);
+	if (plays("late-output")) {
+		end_late();
+		return;
+	}
 	release_held("ReadStdout", answer_end);
 	release_held("ReadStderr", answer_end);
 }

@@ -356,6 +356,18 @@ START_TEST(requests_for_which_there_is_no_room_are_repeated)
 }
 END_TEST
 
+/* The VM ends with its process, but not before it was asked whether there is more output. */
+START_TEST(what_a_process_wrote_at_last_is_delivered)
+{
+	shim_start_container("late-output");
+	shim_must(shim_kill(9, 0), "Kill");
+	ck_assert_uint_eq(shim_wait(), 137);
+	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_output_is("hello\n");
+	shim_finish();
+}
+END_TEST
+
 /* --- a Create that does not fit a pod --- */
 
 static struct answer create_other(const char *bundle)
@@ -746,6 +758,7 @@ static void add_tests(TCase *t)
 	tcase_add_loop_test(t, an_agent_that_lies_about_input_loses_it, 0,
 			    (int)ARRAY_LEN(lies_about_input));
 	tcase_add_test(t, requests_for_which_there_is_no_room_are_repeated);
+	tcase_add_test(t, what_a_process_wrote_at_last_is_delivered);
 	tcase_add_loop_test(t, a_create_whose_caller_is_gone_is_undone, 0, ARRAY_LEN(creates));
 	tcase_add_loop_test(t, shutdown_ends_a_create, 0, ARRAY_LEN(creates));
 	tcase_add_test(t, shutdown_waits_for_a_delete);

@@ -29,6 +29,7 @@ struct output {
 	struct deadline until;
 	struct buf queue; /* output not yet read by the manager */
 	bool asking, ended;
+	bool postponed;      /* the request, until again */
 	struct watch *again; /* timer: until the agent may have room for the request, or NULL */
 	bool arriving; /* an answer has begun to arrive; the next was requested if there was room */
 };

@@ -206,7 +206,7 @@ static void on_again(void *arg)
 {
 	struct output *o = arg;
 
-	o->asking = false;
+	o->asking = o->postponed = false;
 	output_ask(o);
 }
 
@@ -216,6 +216,7 @@ static void on_output(void *arg, const uint8_t *data, size_t len, const struct e
 
 	if (err && err->code == E_LIMIT && !o->io->stopped) {
 		/* The agent has no room for the request now; the output is still there. */
+		o->postponed = true;
 		loop_delay(o->io->loop, &o->again, VM_AGAIN_MS, on_again, o);
 		io_unref(o->io);
 		return;
