@@ -65,20 +65,28 @@ lab_name() { echo "lab${LAB##*-}"; }
 lab_id() { # a fresh container's name
 	local id
 	id=$(lab_name)-$RANDOM$RANDOM
-	echo "$id" >>"$LAB/ids"
+	lab_note "$id"
 	echo "$id"
+}
+
+# Notes the ids of containers, each with the name that containerd gives the socket of its shim.
+lab_note() { # ID...
+	local id digest
+	for id; do
+		digest=$(printf %s "$LAB/containerd.sock/default/$id" | sha256sum)
+		echo "$id ${digest%% *}" >>"$LAB/ids"
+	done
 }
 
 # Prints the network devices whose names have the form of ours.
 lab_links() { ip -o link | sed -n 's/^[0-9]*: \([^:@]*_kata\)[:@].*/\1/p' | sort; }
 
-# Prints remaining sockets of the containers' shims, which have the names that containerd gives them.
+# Prints remaining sockets of the shims of the containers that were noted.
 lab_sockets() {
-	local id digest
-	sort -u "$LAB/ids" 2>/dev/null | while read -r id; do
-		digest=$(printf %s "$LAB/containerd.sock/default/$id" | sha256sum)
-		[ ! -e "/run/containerd/s/${digest%% *}" ] || echo "socket: of $id"
-	done
+	local id socket
+	[ ! -e "$LAB/ids" ] || while read -r id socket; do
+		[ ! -e "/run/containerd/s/$socket" ] || echo "socket: of $id"
+	done <"$LAB/ids"
 }
 
 # Prints remaining processes, mounts, network devices, control groups, files and sockets of this run's sandboxes.
@@ -99,12 +107,13 @@ lab_left() {
 }
 
 # A sandbox removes its last parts after the answer to its delete, and containerd calls `delete` for a shim that died when
-# nobody waits.
+# nobody waits. On a busy machine one look may take seconds.
 lab_gone() {
-	local left ended=$SECONDS
-	while [ $((SECONDS - ended)) -le 20 ]; do
+	local left looks=0 ended=$SECONDS
+	until [ $((SECONDS - ended)) -gt 60 ] && [ "$looks" -gt 10 ]; do
 		left=$(lab_left)
 		[ -n "$left" ] || return 0
+		looks=$((looks + 1))
 		sleep 0.1
 	done
 	printf '    left: %s\n' "$left"

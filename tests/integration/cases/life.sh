@@ -298,13 +298,13 @@ test_long_ids() {
 	local id other exec namespace
 	id=$(lab_id)
 	id=$id$(printf 'a%.0s' $(seq $((64 - ${#id}))))
-	echo "$id" >>"$LAB/ids"
+	lab_note "$id"
 	expect "64" "$(run "$IMAGE" "$id" echo ran)" ran
 	id=${id}bcdefghijklm
 	other=${id%m}n
 	exec=e${id#?}
 	expect "length" "${#id}" 76
-	printf '%s\n' "$id" "$other" >>"$LAB/ids"
+	lab_note "$id" "$other"
 	detached "$id" sleep 1000
 	detached "$other" sleep 1000
 	expect "exec" "$(lab_ctr tasks exec --exec-id "$exec" "$id" echo ran)" ran
