@@ -197,11 +197,15 @@ cri_stop() {
 # Prints processes (except the test's own, which are in its process group), mounts, network namespaces and devices,
 # files, sockets, control groups, and containerd's objects.
 cri_now() {
-	local pid state group
-	for pid in /proc/[0-9]*; do
-		read -r state group < <(sed 's/.*) \(.\) [0-9]* \([0-9]*\) .*/\1 \2/' "$pid/stat" 2>/dev/null) || continue
-		[ "$state" = Z ] || [ "$group" = "$TEST_GROUP" ] ||
-			echo "process: $(tr '\0' ' ' <"$pid/cmdline" 2>/dev/null | cut -c1-150)"
+	local pid stat state group words line
+	for pid in /proc/[0-9]*; do # without a process for each: there are many looks
+		read -r stat 2>/dev/null <"$pid/stat" || continue
+		read -r state _ group _ <<<"${stat##*) }"
+		if [ "$state" = Z ] || [ "$group" = "$TEST_GROUP" ]; then continue; fi
+		words=()
+		mapfile -d '' -t words 2>/dev/null <"$pid/cmdline" || continue
+		line="${words[*]}"
+		echo "process: ${line:0:150}"
 	done
 	awk '{ print "mount: " $1 }' /proc/self/mountinfo
 	find /run/netns -mindepth 1 -printf 'network namespace: %f\n' 2>/dev/null
