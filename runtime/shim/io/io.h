@@ -34,9 +34,10 @@ struct io_request {
 /* Opens the URIs. Blocking; no data is transferred until io_start. Strings are copied. */
 MUST_CHECK int io_open(const struct io_request *r, struct io **out, struct err *err);
 /* Loop: calls done once, when the readers have read the output of an ended process, or at once if
- * there is none: managers may close their ends as soon as the exit is reported. A reader that does
- * not read, or another process that holds the output open, delays it only for a short time. io may
- * be NULL. */
+ * there is none: managers may close their ends as soon as the exit is reported. If another process
+ * holds the output open, it is complete when nothing has arrived for 50 ms and then the agent has
+ * answered one more request, which it does in order. A reader that does not read, or an agent that
+ * does not answer, delays it by five seconds at most. io may be NULL. */
 void io_settle(struct io *io, loop_fn done, void *arg);
 void io_start(struct io *io);       /* loop */
 void io_close_stdin(struct io *io); /* loop: delivers what was written, then end of file */
