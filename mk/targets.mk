@@ -81,9 +81,9 @@ demo: ## build, release, install, run, upgrade, roll back, uninstall
 # runtime: those with runc show that the cases expect what any runtime does.
 CHECKS := check-layers check-headers check-docs check-format check-size check-errors check-manual check-release \
 	check-initrd check-rootimage check-fuzz \
-	$(filter check-cri-kata-%,$(CRI_EACH)) check-unit check-integration-1-2 check-integration-2-2 check-node-1-2 check-node-2-2 \
-	$(SCENARIO_EACH) check-crash check-power check-reproducible check-guide check-guest check-packages check-image \
-	check-ansible check-collect
+	$(filter check-cri-kata-%,$(CRI_EACH)) check-integration-1-2 check-integration-2-2 $(SCENARIO_EACH) \
+	check-node-1-2 check-node-2-2 check-unit check-crash check-reproducible check-power check-ansible check-guide \
+	check-guest check-packages check-image check-collect
 
 # Most of the tests wait, for VMs and timers, so more run at a time than there are processors. No check makes the demo's
 # releases or the stage again, which the others use.
