@@ -348,11 +348,8 @@ START_TEST(requests_for_which_there_is_no_room_are_repeated)
 		      err.msg);
 	ck_assert_str_eq(buf_cstr(&taken), text);
 	ck_assert_uint_eq(shim_state(STATE_STATUS), STATUS_RUNNING);
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_kill_and_finish();
 	shim_output_is("hello\n");
-	shim_finish();
 }
 END_TEST
 
@@ -360,11 +357,8 @@ END_TEST
 START_TEST(what_a_process_wrote_at_last_is_delivered)
 {
 	shim_start_container("late-output");
-	shim_must(shim_kill(9, 0), "Kill");
-	ck_assert_uint_eq(shim_wait(), 137);
-	shim_must(shim_ask_id("Delete", 0), "Delete");
+	shim_kill_and_finish();
 	shim_output_is("hello\n");
-	shim_finish();
 }
 END_TEST
 
